@@ -1,0 +1,115 @@
+/** Calls to other services: mTLS to the identity we expect, the policy's deadline, errors as `StatusError`. */
+import {
+  Client,
+  type CallOptions,
+  type ChannelCredentials,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  type Metadata,
+  type MethodDefinition,
+  type ServiceDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js'
+import { callServerStream, callUnary, openBidi, type CallSettings, type CalledMethod } from './client-call.ts'
+import type { CertificateSource } from './certificates.ts'
+import { identityOf } from './identity.ts'
+import type { Logger } from './log.ts'
+import { callRecorder } from './metrics.ts'
+import { loadPolicies, type MethodPolicy } from './policy.ts'
+import { retryUnavailable, type Retry } from './retry.ts'
+
+export type { CallSettings } from './client-call.ts'
+
+export interface DialOptions {
+  /** `host:port` of the service, or any name that gRPC resolves. */
+  address: string
+  /** Whom we expect there: a server with another identity is refused before a request is sent. */
+  component: string
+  certificates: CertificateSource
+  log: Logger
+  /** Whose policies hold; those of the contracts, unless a test brings its own. */
+  policies?: Map<string, MethodPolicy>
+}
+
+/** Connections to one service, shared by the clients made from it. */
+export interface Channel {
+  /** For calls that know only a path, such as the gateway's. */
+  readonly client: Client
+  readonly log: Logger
+  readonly policies: Map<string, MethodPolicy>
+  readonly retry: Retry
+  close(): void
+}
+
+/** Prepares a channel; it connects with the first call, and again whenever the connection is lost. */
+export function dial(options: DialOptions): Channel {
+  const { address, component, certificates, log, policies = loadPolicies() } = options
+  const client = new Client(address, certificates.channelCredentials() as ChannelCredentials, {
+    'grpc.ssl_target_name_override': identityOf(component, certificates.scope),
+    // On, but no service config asks for retries, and a server's is not read: what is left is sending a request again
+    // that the server refused unseen because it is going away. Everything else is retry.ts'.
+    'grpc.enable_retries': 1,
+    // Two channels are two connections: closing or breaking one is no matter of the other.
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.service_config_disable_resolution': 1,
+    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': -1,
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 2_000,
+  })
+  return { client, log, policies, retry: retryUnavailable(log), close: () => client.close() }
+}
+
+type UnaryMethod<Req, Res> = (
+  request: Req,
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, response: Res) => void,
+) => ClientUnaryCall
+type StreamMethod<Req, Res> = (
+  request: Req,
+  metadata?: Metadata,
+  options?: Partial<CallOptions>,
+) => ClientReadableStream<Res>
+type BidiMethod<Req, Res> = (metadata: Metadata, options?: Partial<CallOptions>) => ClientDuplexStream<Req, Res>
+
+/** A generated client with promises: unary calls answer, server streams are iterated, bidirectional ones stay grpc-js'. */
+export type PromiseClient<C> = {
+  [K in Exclude<keyof C, keyof Client>]: C[K] extends BidiMethod<infer Req, infer Res>
+    ? (settings?: CallSettings) => ClientDuplexStream<Req, Res>
+    : C[K] extends StreamMethod<infer Req, infer Res>
+      ? (request: Req, settings?: CallSettings) => AsyncIterable<Res>
+      : C[K] extends UnaryMethod<infer Req, infer Res>
+        ? (request: Req, settings?: CallSettings) => Promise<Res>
+        : never
+}
+
+/** Makes a client of a service on a channel: `client(TaskServiceClient, channel)`. */
+export function client<C extends Client>(
+  Constructor: { new (...args: never[]): C; service: ServiceDefinition },
+  channel: Channel,
+): PromiseClient<C> {
+  const methods = Object.entries(Constructor.service).map(([name, definition]) => [name, promised(definition, channel)])
+  return Object.fromEntries(methods) as PromiseClient<C>
+}
+
+function promised(definition: MethodDefinition<unknown, unknown>, channel: Channel): unknown {
+  const policy = channel.policies.get(definition.path)
+  const method: CalledMethod<unknown, unknown> = {
+    definition,
+    client: channel.client,
+    timeoutMs: policy?.timeoutMs,
+    record: callRecorder('client', definition.path),
+  }
+  if (definition.requestStream) return (settings: CallSettings = {}) => openBidi(method, settings)
+  if (definition.responseStream) {
+    return (request: unknown, settings: CallSettings = {}) => callServerStream(method, request, settings)
+  }
+  if (!policy?.idempotent)
+    return (request: unknown, settings: CallSettings = {}) => callUnary(method, request, settings)
+  return (request: unknown, settings: CallSettings = {}) =>
+    channel.retry((attemptSettings) => callUnary(method, request, attemptSettings), settings)
+}

@@ -1,0 +1,50 @@
+/** The clock of a test's database. A component that decides by time asks `<schema>.now()`; here it can be moved. */
+import pg from 'pg'
+
+export interface TestClock {
+  /** Sets how far `<schema>.now()` is ahead of the real clock. Every connection of every process sees it at once. */
+  setClock(aheadMs: number): Promise<void>
+  /** Moves it on from where it is. */
+  advanceClock(ms: number): Promise<void>
+}
+
+/** The clock of one database; its function is replaced when it is first moved. */
+export function installClock(url: string, schema: string): TestClock {
+  let installed: Promise<void> | undefined
+  const move = async (change: string, ms: number): Promise<void> => {
+    await (installed ??= query(url, replaceNow(schema)))
+    await query(url, `update ${schema}.test_clock set ahead = ${change}`, [ms / 1_000])
+  }
+  return {
+    setClock: (aheadMs) => move('make_interval(secs => $1)', aheadMs),
+    advanceClock: (ms) => move('ahead + make_interval(secs => $1)', ms),
+  }
+}
+
+/** Replaced, not renamed: defaults and other functions go on calling the same function, with the same volatility. */
+function replaceNow(schema: string): string {
+  return `
+    create table ${schema}.test_clock (ahead interval not null);
+    insert into ${schema}.test_clock values (interval '0');
+    do $install$
+    declare
+      original text := pg_get_functiondef('${schema}.now()'::regprocedure);
+      volatility text := (select case provolatile when 's' then 'stable' else 'volatile' end
+                          from pg_proc where oid = '${schema}.now()'::regprocedure);
+    begin
+      execute regexp_replace(original, '\\mnow\\(\\)', 'real_now()');
+      execute format('create or replace function ${schema}.now() returns timestamptz language sql %s as %L', volatility,
+        'select ${schema}.real_now() + (select ahead from ${schema}.test_clock)');
+    end
+    $install$`
+}
+
+async function query(url: string, text: string, values: unknown[] = []): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(text, values)
+  } finally {
+    await client.end()
+  }
+}
