@@ -1,0 +1,12 @@
+import { address, path, postgresUrl, readConfig } from '@flowforge/runtime/config'
+
+/** Every variable that accounts reads; the log level and OTEL_* are the runtime's. */
+export function readAccountsConfig() {
+  return readConfig({
+    listen: address('FLOWFORGE_LISTEN', { default: '127.0.0.1:7102' }),
+    adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:7202' }),
+    databaseUrl: postgresUrl('FLOWFORGE_DATABASE_URL'),
+    certificates: path('FLOWFORGE_CERTIFICATES'),
+    bootstrapKeyFile: path('FLOWFORGE_BOOTSTRAP_KEY_FILE', { optional: true }),
+  })
+}

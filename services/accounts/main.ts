@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import { startAdmin } from '@flowforge/runtime/admin'
+import { watchCertificates } from '@flowforge/runtime/certificates'
+import { openDatabase } from '@flowforge/runtime/database'
+import { migrate } from '@flowforge/runtime/migrate'
+import { runProcess } from '@flowforge/runtime/run-process'
+import { startServer } from '@flowforge/runtime/server'
+import { readAccountsConfig } from './config.ts'
+import { bootstrap } from './engine/bootstrap.ts'
+import { accountsServices } from './service.ts'
+import type { AccountsSchema } from './tables.ts'
+
+const component = 'accounts'
+/** Calls that are under way when the process is told to stop get this long. */
+const drainMsMax = 5_000
+
+await runProcess(component, async ({ log, health, onStop }) => {
+  const config = readAccountsConfig()
+  const certificates = watchCertificates(config.certificates, log)
+  const admin = await startAdmin({ listen: config.adminListen, ready: () => health.isReady(), log })
+  onStop(() => admin.stop())
+
+  const { databaseUrl: url } = config
+  await migrate({ url, component, folder: join(import.meta.dirname, 'schema'), log })
+  const database = openDatabase<AccountsSchema>({ url, component, log })
+  onStop(() => database.close())
+  const made = await bootstrap(database.kysely, certificates.identity, config.bootstrapKeyFile)
+  if (made.keyFile) log.info({ file: config.bootstrapKeyFile }, 'wrote an admin key for projects/default')
+
+  const services = accountsServices(database.kysely)
+  const server = await startServer({ listen: config.listen, certificates, services, log, health })
+  onStop(() => server.stop(drainMsMax))
+})
