@@ -1,0 +1,372 @@
+/**
+ * The queue engine of one process: the verbs, batched, and what follows from each (who is woken, what is counted).
+ * No gRPC here. The statements are in the files named after the verbs.
+ */
+import type { Logger } from '@flowforge/runtime/log'
+import type pg from 'pg'
+import { Batch } from './batch.ts'
+import { bulkCancel } from './bulk-cancel.ts'
+import { bulkRetry } from './bulk-retry.ts'
+import type { BulkResult, Selection } from './bulk.ts'
+import { cancelTask, type CancelResult } from './cancel.ts'
+import { Changes } from './changes.ts'
+import { completeTasks, type Success } from './complete.ts'
+import { createUniqueTasks, type UniqueTask } from './create-unique.ts'
+import { createTasks, type Created, type NewTask } from './create.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { storeProgress, type Progress } from './extend.ts'
+import { judgeRefused, leaseId, leaseLost, type LeaseKey } from './fence.ts'
+import { hasReady, leaseSteered, leaseTasks, type LeasedRow, type Slot } from './lease.ts'
+import { openLeased } from './open-leased.ts'
+import { attemptsEnded, stateName, tasksCompleted, tasksCreated } from './metrics.ts'
+import { QueueCache } from './queue-cache.ts'
+import type { TaskKey } from './read.ts'
+import { redriveTask } from './redrive.ts'
+import type { Sealer } from './seal.ts'
+import { released, settleTasks, type Ending, type Settled } from './settle.ts'
+import { isFinished, Outcome, READY, SCHEDULED, SUCCEEDED } from './states.ts'
+import { quarantineError, type Sweep } from './sweep.ts'
+import type { TaskRow } from '../tables.ts'
+import { Wakeups, type Cancellation } from './wakeups.ts'
+
+export interface EngineOptions {
+  pool: pg.Pool
+  /** Where to listen for wake-ups; a session of its own, never behind a transaction pooler. */
+  listenUrl: string
+  /** How long a request ID is remembered, in seconds. */
+  requestWindowS: number
+  /** Losses after which a task is quarantined. */
+  lossesMax: number
+  /** Encrypts what tasks carry. */
+  sealer: Sealer
+  log: Logger
+}
+
+const rowsMax = 1000
+const waitingMax = 50_000
+/** Fewer: a batch that waits for a key that another one holds should not keep many waiting with it. */
+const uniqueRowsMax = 200
+
+export class Engine {
+  readonly pool: pg.Pool
+  readonly queues: QueueCache
+  readonly dispatcher: Dispatcher
+  readonly changes: Changes
+  readonly lossesMax: number
+  readonly sealer: Sealer
+  readonly log: Logger
+  /** Called with the delay in milliseconds when a task became SCHEDULED. */
+  onScheduled: (inMs: number) => void = () => undefined
+  /** Called when tasks have finished. */
+  onFinished = new Set<() => void>()
+  /** Called when an attempt should stop whose session this process may serve. */
+  onCancel: (cancellation: Cancellation) => void = () => undefined
+  /** Called when a lease ended whose session this process may serve. */
+  onLost: (lease: LeaseKey) => void = () => undefined
+  readonly #wakeups: Wakeups
+  readonly #markTimers = new Map<number, NodeJS.Timeout>()
+  readonly #creations: Batch<NewTask, Created>
+  readonly #uniqueCreations: Batch<UniqueTask, Created>
+  readonly #successes: Batch<Success, void>
+  readonly #endings: Batch<Ending, Settled | undefined>
+  readonly #progress: Batch<Progress, boolean>
+
+  constructor({ pool, listenUrl, requestWindowS, lossesMax, sealer, log }: EngineOptions) {
+    this.pool = pool
+    this.log = log
+    this.lossesMax = lossesMax
+    this.sealer = sealer
+    this.queues = new QueueCache(pool)
+    this.changes = new Changes(pool, log)
+    this.dispatcher = new Dispatcher({
+      lease: (queueId, types, slots) => this.#lease(queueId, types, slots),
+      queueById: (queueId) => this.queues.byId(queueId),
+      giveBack: (rows) => this.giveBack(rows),
+      log,
+    })
+    this.#wakeups = new Wakeups(
+      pool,
+      listenUrl,
+      {
+        onReady: (queueIds) => this.dispatcher.mark(queueIds),
+        onScheduled: () => this.onScheduled(0),
+        onCancel: (cancellation) => this.onCancel(cancellation),
+        onQueueChange: (queueId) => this.queues.forget(queueId),
+        onReconnect: () => this.onReconnect(),
+      },
+      log,
+    )
+    const bounds = { itemsMax: rowsMax, waitingMax }
+    this.#creations = new Batch({
+      ...bounds,
+      flush: (items) => createTasks(pool, items, requestWindowS, sealer),
+      bytesMax: 8 * 2 ** 20,
+      bytesOf: (item) => item.payload?.length ?? 0,
+    })
+    this.#uniqueCreations = new Batch({
+      ...bounds,
+      flush: (items) => createUniqueTasks(pool, items, requestWindowS, sealer),
+      itemsMax: uniqueRowsMax,
+      bytesMax: 8 * 2 ** 20,
+      bytesOf: (item) => item.payload?.length ?? 0,
+    })
+    this.#successes = new Batch({
+      ...bounds,
+      flush: (items) => this.#completeAll(items),
+      bytesMax: 8 * 2 ** 20,
+      bytesOf: (item) => item.result?.length ?? 0,
+    })
+    this.#endings = new Batch({ ...bounds, flush: (items) => this.#settleAll(items) })
+    this.#progress = new Batch({ ...bounds, flush: (items) => this.#storeAll(items) })
+  }
+
+  /** Called when wake-ups may have been missed. */
+  onReconnect: () => void = () => undefined
+
+  /** Listens for wake-ups; resolves when they arrive. */
+  start(): Promise<void> {
+    return this.#wakeups.start()
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#markTimers.values()) clearTimeout(timer)
+    await this.dispatcher.stop()
+    this.changes.stop()
+    await this.#wakeups.stop()
+  }
+
+  /** Stores a task; it is durable when this resolves. */
+  async create(task: NewTask): Promise<Created> {
+    const created = hasUniqueKey(task) ? await this.#uniqueCreations.add(task) : await this.#creations.add(task)
+    if (created.isReplaced) this.#replaced(created.row)
+    if (!created.isNew) return created
+    tasksCreated.inc()
+    if (task.isFair && this.queues.known(task.queueId)?.isFair === false) await this.queueChanged(task.queueId)
+    if (created.row.state === READY) this.#ready(created.row.queue_id)
+    else this.onScheduled(created.row.schedule_time.getTime() - created.row.create_time.getTime())
+    return created
+  }
+
+  /** Records a success; LEASE_LOST if the attempt was replaced, NOT_FOUND if the task is gone. */
+  complete(success: Success): Promise<void> {
+    return this.#successes.add({ ...success, result: this.sealer.seal('result', success, success.result) })
+  }
+
+  /** Ends an attempt in any other way; undefined if the same ending had been accepted before. */
+  settle(ending: Ending): Promise<Settled | undefined> {
+    return this.#endings.add(ending)
+  }
+
+  /** Stores progress; true if the attempt should stop. LEASE_LOST if it was replaced. */
+  async progress(report: Progress): Promise<boolean> {
+    const progress = this.sealer.seal('progress', report, report.progress)
+    const isCancelled = await this.#progress.add({ ...report, progress })
+    this.changes.changed(report.id)
+    return isCancelled
+  }
+
+  async cancel(key: TaskKey, revision: number | null): Promise<CancelResult> {
+    const result = await cancelTask(this.pool, key, revision)
+    if (result.kind === 'none') return result
+    this.changes.changed(key.id)
+    if (result.kind === 'cancelled') {
+      tasksCompleted.inc({ state: 'cancelled' })
+      this.#finished()
+    } else {
+      await this.#tellToStop([{ sessionId: result.sessionId, attempt: result.attempt, ...key }])
+    }
+    return result
+  }
+
+  /** Makes a dead, cancelled or scheduled task READY; false if there was none. */
+  async redrive(key: TaskKey, revision: number | null): Promise<boolean> {
+    const queueId = await redriveTask(this.pool, key, revision)
+    if (queueId === undefined) return false
+    this.changes.changed(key.id)
+    this.#ready(queueId)
+    return true
+  }
+
+  /** Cancels what the selection finds. */
+  bulkCancel(selection: Selection): Promise<BulkResult> {
+    return bulkCancel(this.pool, selection, async ({ cancelled, requested }) => {
+      for (const id of cancelled) this.changes.changed(id)
+      for (const { id } of requested) this.changes.changed(id)
+      tasksCompleted.inc({ state: 'cancelled' }, cancelled.length)
+      if (cancelled.length > 0) this.#finished()
+      await this.#tellToStop(requested)
+    })
+  }
+
+  /** Redrives what the selection finds, all at once if the rate is 0. */
+  bulkRetry(selection: Selection, ratePerSecond: number): Promise<BulkResult> {
+    return bulkRetry(this.pool, selection, ratePerSecond, ({ ids, queueIds }) => {
+      for (const id of ids) this.changes.changed(id)
+      if (ratePerSecond === 0) for (const queueId of queueIds) this.#ready(queueId)
+      else if (ids.length > 0) this.onScheduled(0)
+    })
+  }
+
+  /** Tasks of these queues became READY by upkeep. */
+  promoted(queueIds: number[]): void {
+    for (const queueId of queueIds) this.#ready(queueId)
+  }
+
+  /** Follows up on what a sweep ended. */
+  swept({ settled, expired }: Pick<Sweep, 'settled' | 'expired'>): void {
+    for (const row of settled) {
+      this.#follow(row, 'lost')
+      this.onLost({ project: row.project, id: row.id, attempt: row.attempt, sessionId: BigInt(row.session_id) })
+    }
+    for (const row of expired) this.changes.changed(row.id)
+    tasksCompleted.inc({ state: 'dead' }, expired.length)
+    if (expired.length > 0) this.#finished()
+  }
+
+  /** Puts back leases that reached nobody, for other workers to have now and not when they expire. */
+  giveBack(leases: { project: string; id: string; attempt: number; session_id: string | null }[]): void {
+    for (const { project, id, attempt, session_id } of leases)
+      this.settle(released({ project, id, attempt, sessionId: BigInt(session_id!) })).catch((error) =>
+        // Whoever sweeps next finds what could not be given back.
+        this.log.warn({ err: error }, 'could not give back a lease'),
+      )
+  }
+
+  /** The queue's settings changed: whoever serves it must look at them again. */
+  async queueChanged(queueId: number): Promise<void> {
+    this.queues.forget(queueId)
+    await this.#wakeups
+      .announceQueueChange(queueId)
+      .catch((error) => this.log.warn({ err: error }, 'could not tell the other processes of a changed queue'))
+    this.#ready(queueId)
+  }
+
+  async #lease(queueId: number, types: string[] | null, slots: Slot[]): Promise<LeasedRow[]> {
+    const { isPlain, ratePerS } = await this.queues.byId(queueId)
+    if (isPlain) return this.#open(queueId, await leaseTasks(this.pool, queueId, types, slots))
+    const rows = await leaseSteered(this.pool, queueId, types, slots)
+    // A rate limit frees places by mere time; every other limit by something that is heard of.
+    if (ratePerS !== null && rows.length < slots.length && (await hasReady(this.pool, queueId)))
+      this.#markLater(queueId, 1000 / ratePerS)
+    return this.#open(queueId, rows)
+  }
+
+  /** The leased tasks in clear. Those that cannot be read fail for good: no worker here could run them. */
+  #open(queueId: number, rows: LeasedRow[]): LeasedRow[] {
+    const { readable, unreadable } = openLeased(this.sealer, rows)
+    if (unreadable.length === 0) return readable
+    Promise.all(unreadable.map((ending) => this.settle(ending)))
+      .catch((error) => this.log.warn({ err: error }, 'could not fail tasks that cannot be read'))
+      // Their places are still free for others.
+      .finally(() => this.dispatcher.mark([queueId]))
+    return readable
+  }
+
+  /** A waiting task has another state, time and payload. */
+  #replaced(row: TaskRow): void {
+    this.changes.changed(row.id)
+    // Also if it waits longer now: it may have given its slot to another task.
+    this.#ready(row.queue_id)
+    if (row.state === SCHEDULED) this.onScheduled(0)
+  }
+
+  #markLater(queueId: number, inMs: number): void {
+    if (this.#markTimers.has(queueId)) return
+    const timer = setTimeout(
+      () => {
+        this.#markTimers.delete(queueId)
+        this.dispatcher.mark([queueId])
+      },
+      Math.min(Math.max(inMs, 10), 1000),
+    )
+    this.#markTimers.set(queueId, timer)
+  }
+
+  /** An attempt ended: a limit that it counted against may let another task start. */
+  #roomAfter(queueId: number, isKeyed: boolean): void {
+    if (isKeyed || this.queues.known(queueId)?.isPlain === false) this.#ready(queueId)
+  }
+
+  async #tellToStop(cancellations: Cancellation[]): Promise<void> {
+    for (const cancellation of cancellations) this.onCancel(cancellation)
+    await this.#wakeups
+      .announceCancels(cancellations)
+      .catch((error) => this.log.warn({ err: error }, 'could not tell the other processes of a cancellation'))
+  }
+
+  #ready(queueId: number): void {
+    this.dispatcher.mark([queueId])
+    this.#wakeups.announceReady(queueId)
+  }
+
+  #finished(): void {
+    for (const listener of this.onFinished) listener()
+  }
+
+  async #completeAll(items: Success[]): Promise<(void | Error)[]> {
+    const done = await completeTasks(this.pool, items)
+    for (const item of items) if (done.has(leaseId(item))) this.changes.changed(item.id)
+    for (const { queue_id, is_keyed } of done.values()) this.#roomAfter(queue_id, is_keyed)
+    tasksCompleted.inc({ state: stateName(SUCCEEDED) }, done.size)
+    attemptsEnded.inc({ outcome: 'succeeded' }, done.size)
+    if (done.size > 0) this.#finished()
+    return this.#judge(
+      items,
+      (item) => done.has(leaseId(item)),
+      () => Outcome.succeeded,
+    )
+  }
+
+  async #settleAll(items: Ending[]): Promise<(Settled | undefined | Error)[]> {
+    const settled = new Map(
+      (await settleTasks(this.pool, items, this.lossesMax, quarantineError)).map((row) => [
+        leaseId({ ...row, sessionId: row.session_id }),
+        row,
+      ]),
+    )
+    for (const item of items) {
+      const row = settled.get(leaseId(item))
+      if (row) this.#follow(row, item.outcome === Outcome.failed ? 'failed' : 'released')
+    }
+    const verdicts = await this.#judge(
+      items,
+      (item) => settled.has(leaseId(item)),
+      (item) => item.outcome,
+    )
+    return items.map((item, i) => settled.get(leaseId(item)) ?? verdicts[i])
+  }
+
+  #follow(row: Settled, outcome: string): void {
+    this.changes.changed(row.id)
+    attemptsEnded.inc({ outcome })
+    this.#roomAfter(row.queue_id, row.is_keyed)
+    if (isFinished(row.state)) {
+      tasksCompleted.inc({ state: stateName(row.state) })
+      this.#finished()
+    } else if (row.state === READY) this.#ready(row.queue_id)
+    // The upkeep asks the database when exactly; 0 makes it ask now.
+    else if (row.state === SCHEDULED) this.onScheduled(0)
+  }
+
+  async #storeAll(items: Progress[]): Promise<(boolean | Error)[]> {
+    const stored = await storeProgress(this.pool, items)
+    return items.map((item, i) => stored[i] ?? leaseLost(item))
+  }
+
+  /** For each item that the fenced write did not take: undefined if it is a repeat, else why not. */
+  async #judge<T extends LeaseKey>(
+    items: T[],
+    isTaken: (item: T) => boolean,
+    outcomeOf: (item: T) => number,
+  ): Promise<(undefined | Error)[]> {
+    const refused = items.filter((item) => !isTaken(item))
+    if (refused.length === 0) return items.map(() => undefined)
+    const verdicts = await judgeRefused(this.pool, refused, refused.map(outcomeOf))
+    const verdictOf = new Map(refused.map((item, i) => [item, verdicts[i]]))
+    return items.map((item) => verdictOf.get(item))
+  }
+}
+
+function hasUniqueKey(task: NewTask): task is UniqueTask {
+  return task.uniqueKey !== null
+}

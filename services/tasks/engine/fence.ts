@@ -1,0 +1,51 @@
+/** What a lease proves, and what to tell somebody whose lease proves nothing any more. */
+import { failedPrecondition, notFound, type StatusError } from '@flowforge/runtime/status'
+import type pg from 'pg'
+import type { TaskRow } from '../tables.ts'
+import { readTasks } from './read.ts'
+import { Outcome, RUNNING, SUCCEEDED } from './states.ts'
+
+/** The right to run one attempt; all four are compared in SQL by whatever touches a running task. */
+export interface LeaseKey {
+  project: string
+  id: string
+  attempt: number
+  sessionId: bigint
+}
+
+/** A lease as one string, unique among all leases ever given. */
+export function leaseId(lease: { id: string; attempt: number; sessionId: bigint | string }): string {
+  return `${lease.id}/${lease.attempt}/${lease.sessionId}`
+}
+
+export function leaseLost(lease: LeaseKey): StatusError {
+  return failedPrecondition(
+    'LEASE_LOST',
+    `attempt ${lease.attempt} of projects/${lease.project}/tasks/${lease.id} no longer holds the lease`,
+  )
+}
+
+/**
+ * For leases that a fenced write did not find: undefined where the same outcome had been accepted before, so that a
+ * repeat is answered alike, and else why it is refused.
+ *
+ * @param outcomes The attempt outcomes that count as the same, by lease.
+ */
+export async function judgeRefused(
+  pool: pg.Pool,
+  leases: LeaseKey[],
+  outcomes: number[],
+): Promise<(StatusError | undefined)[]> {
+  const rows = new Map((await readTasks(pool, leases)).map((row) => [row.id, row]))
+  return leases.map((lease, i) => {
+    const row = rows.get(lease.id)
+    if (!row || row.project !== lease.project) return notFound(`projects/${lease.project}/tasks/${lease.id}`)
+    return wasAccepted(row, lease, outcomes[i]!) ? undefined : leaseLost(lease)
+  })
+}
+
+function wasAccepted(row: TaskRow, lease: LeaseKey, outcome: number): boolean {
+  if (row.state === RUNNING || row.attempt !== lease.attempt || row.session_id !== String(lease.sessionId)) return false
+  if (row.state === SUCCEEDED) return outcome === Outcome.succeeded
+  return row.attempts.at(-1)?.number === lease.attempt && row.attempts.at(-1)?.outcome === outcome
+}

@@ -1,0 +1,34 @@
+/** Reading tasks by name, wherever they are. */
+import type pg from 'pg'
+import type { TaskRow } from '../tables.ts'
+
+export interface TaskKey {
+  project: string
+  id: string
+}
+
+const shared =
+  'project, id, queue_id, type, state, priority, schedule_time, expire_time, attempt_timeout_ms, retry_policy, request_id, fairness_key, concurrency_key, unique_key, labels, traceparent, payload, create_time, start_time, attempt, session_id, worker, attempt_start, progress, error, attempts, revision'
+
+/** The columns of a TaskRow, selected from either half. */
+export const hotColumns = `${shared}, cancel_requested, null::bytea as result, null::timestamptz as finish_time`
+export const coldColumns = `${shared}, false as cancel_requested, result, finish_time`
+
+/** The tasks that exist, in no particular order. */
+export async function readTasks(pool: pg.Pool | pg.PoolClient, keys: TaskKey[]): Promise<TaskRow[]> {
+  // One statement, one snapshot: a task that finishes meanwhile is seen in exactly one of the halves.
+  const { rows } = await pool.query<TaskRow>({
+    name: 'read-tasks',
+    text: `with key as (select * from unnest($1::text[], $2::uuid[]) as key(project, id))
+      select ${hotColumns} from tasks.task join key using (project, id)
+      union all
+      select ${coldColumns} from tasks.finished_task join key using (project, id)`,
+    values: [keys.map((key) => key.project), keys.map((key) => key.id)],
+  })
+  return rows
+}
+
+/** The task, or undefined if there is none of that name. */
+export async function readTask(pool: pg.Pool | pg.PoolClient, key: TaskKey): Promise<TaskRow | undefined> {
+  return (await readTasks(pool, [key]))[0]
+}

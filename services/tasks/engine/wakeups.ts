@@ -1,0 +1,142 @@
+/**
+ * Telling the other processes that something happened: LISTEN/NOTIFY on a connection of its own, outside the
+ * transactions that write (NOTIFY inside them takes a lock that all commits share). What is told is only a hint;
+ * the slow poll finds whatever a lost message meant.
+ */
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
+import type { Logger } from '@flowforge/runtime/log'
+import pg from 'pg'
+
+const channel = 'flowforge_tasks'
+const windowMs = 100
+const reconnectMs = 1000
+
+export interface Cancellation {
+  sessionId: bigint
+  project: string
+  id: string
+  attempt: number
+}
+
+export interface WakeupHandlers {
+  /** Some of these queues have READY tasks. */
+  onReady: (queueIds: number[]) => void
+  /** A task became SCHEDULED and is due soon. */
+  onScheduled: () => void
+  /** The queue's settings changed. */
+  onQueueChange: (queueId: number) => void
+  /** An attempt should stop. */
+  onCancel: (cancellation: Cancellation) => void
+  /** The connection is back; messages may have been missed. */
+  onReconnect: () => void
+}
+
+export class Wakeups {
+  /** Ends in what this process sent, so that it does not wake itself twice. */
+  readonly #origin = randomUUID().slice(0, 8)
+  readonly #ready = new Set<number>()
+  readonly #pool: pg.Pool
+  readonly #url: string
+  readonly #handlers: WakeupHandlers
+  readonly #log: Logger
+  #timer: NodeJS.Timeout | undefined
+  #isQuiet = true
+  #listening: Promise<void> | undefined
+  readonly #stopped = new AbortController()
+
+  constructor(pool: pg.Pool, url: string, handlers: WakeupHandlers, log: Logger) {
+    this.#pool = pool
+    this.#url = url
+    this.#handlers = handlers
+    this.#log = log
+  }
+
+  /** Connects and listens; resolves when messages arrive from then on. */
+  start(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#listening = this.#keepListening(resolve)
+    })
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#stopped.abort()
+    await this.#listening
+  }
+
+  /** Tells the others of READY tasks: the first at once, then at most once in 100 ms. */
+  announceReady(queueId: number): void {
+    this.#ready.add(queueId)
+    if (this.#isQuiet) this.#flush()
+  }
+
+  /** Tells the others to look at a queue's settings again. */
+  announceQueueChange(queueId: number): Promise<void> {
+    return this.#notify(`queue ${queueId}`)
+  }
+
+  /** Tells whoever serves the sessions that these attempts should stop. */
+  async announceCancels(cancellations: Cancellation[]): Promise<void> {
+    if (cancellations.length === 0) return
+    await this.#notify(
+      ...cancellations.map(({ sessionId, project, id, attempt }) => `cancel ${sessionId} ${project} ${id} ${attempt}`),
+    )
+  }
+
+  #flush(): void {
+    if (this.#ready.size === 0) {
+      this.#isQuiet = true
+      return
+    }
+    this.#isQuiet = false
+    // A payload holds 8,000 bytes; what does not fit goes with the next window.
+    const queueIds = [...this.#ready].slice(0, 500)
+    for (const queueId of queueIds) this.#ready.delete(queueId)
+    this.#notify(`ready ${queueIds.join(',')}`).catch((error) =>
+      this.#log.warn({ err: error }, 'could not tell the other processes of ready tasks'),
+    )
+    this.#timer = setTimeout(() => this.#flush(), windowMs)
+  }
+
+  async #notify(...messages: string[]): Promise<void> {
+    await this.#pool.query({
+      name: 'notify',
+      text: `select pg_notify('${channel}', message) from unnest($1::text[]) as message`,
+      values: [messages.map((message) => `${this.#origin} ${message}`)],
+    })
+  }
+
+  async #keepListening(onListening: () => void): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      const client = new pg.Client({ connectionString: this.#url, application_name: 'tasks listener', keepAlive: true })
+      const ended = new Promise<void>((resolve) => client.once('end', resolve).once('error', () => resolve()))
+      client.on('notification', ({ payload = '' }) => this.#receive(payload))
+      try {
+        await client.connect()
+        await client.query(`listen ${channel}`)
+        onListening()
+        onListening = this.#handlers.onReconnect
+        await Promise.race([ended, once(this.#stopped.signal, 'abort')])
+      } catch (error) {
+        this.#log.warn({ err: error }, 'cannot listen for wake-ups; trying again')
+      }
+      await client.end().catch(() => undefined)
+      await setTimeoutAsync(reconnectMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined)
+    }
+  }
+
+  #receive(payload: string): void {
+    const [origin, kind, ...rest] = payload.split(' ')
+    if (origin === this.#origin) return
+    if (kind === 'ready') this.#handlers.onReady(rest[0]!.split(',').map(Number))
+    // Only tasks.enqueue() says so; what an instance schedules it promotes itself.
+    if (kind === 'scheduled') this.#handlers.onScheduled()
+    if (kind === 'queue') this.#handlers.onQueueChange(Number(rest[0]))
+    if (kind === 'cancel') {
+      const [sessionId, project, id, attempt] = rest as [string, string, string, string]
+      this.#handlers.onCancel({ sessionId: BigInt(sessionId), project, id, attempt: Number(attempt) })
+    }
+  }
+}

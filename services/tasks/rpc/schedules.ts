@@ -1,0 +1,162 @@
+/** ScheduleService: creates tasks again and again, by the clock. */
+import {
+  MissedFirePolicy,
+  OverlapPolicy,
+  type Schedule,
+  type ScheduleServiceService,
+} from '@flowforge/proto/opaque/flowforge/tasks/v1/schedule_service.ts'
+import { Task } from '@flowforge/proto/opaque/flowforge/tasks/v1/task.ts'
+import { decodePageToken, encodePageToken } from '@flowforge/runtime/page-token'
+import type { Handlers } from '@flowforge/runtime/server'
+import { alreadyExists, notFound } from '@flowforge/runtime/status'
+import { nextFireTime } from '../engine/cron.ts'
+import * as schedules from '../engine/schedules.ts'
+import type { ScheduleRow } from '../tables.ts'
+import { createForNow } from '../upkeep/create-from-schedule.ts'
+import { backfillSchedule } from './backfill-schedule.ts'
+import { checkTask } from './check-task.ts'
+import { checkMask, isMasked } from './field-mask.ts'
+import { idDescription, isId, parseProject, parseScheduleName, scheduleName } from './names.ts'
+import { pageSizeOf } from './page-size.ts'
+import { durationOf } from './task-message.ts'
+import type { Tasks } from './tasks.ts'
+import { Violations } from './violations.ts'
+
+const updatable = ['cron', 'time_zone', 'task', 'missed_fire_policy', 'overlap_policy', 'jitter']
+const hourMs = 3_600_000
+
+/** @param onChanged Called when some schedule may fire earlier than before. */
+export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<ScheduleServiceService> {
+  const { pool } = tasks.engine
+  const change = async (name: string, wanted: schedules.ScheduleChange): Promise<Schedule> => {
+    const row = await schedules.changeSchedule(pool, parseScheduleName(name), wanted)
+    if (!row) throw notFound(name)
+    onChanged()
+    return scheduleMessage(row)
+  }
+  const rowByName = async (name: string): Promise<ScheduleRow> => {
+    const row = await schedules.readSchedule(pool, parseScheduleName(name))
+    if (!row) throw notFound(name)
+    return row
+  }
+  return {
+    async createSchedule({ parent, schedule, scheduleId }) {
+      const project = parseProject(parent)
+      const violations = new Violations()
+      violations.check(isId(scheduleId), 'schedule_id', idDescription)
+      checkCron(violations, schedule?.cron ?? '', schedule?.timeZone ?? '')
+      const policies = checkPolicies(violations, schedule)
+      violations.throwIfAny()
+      const template = templateOf(tasks, project, schedule?.task)
+      const row = await schedules.createSchedule(
+        pool,
+        { project, id: scheduleId },
+        { cron: schedule!.cron, timeZone: schedule!.timeZone || 'UTC', template, ...policies },
+      )
+      if (!row) throw alreadyExists('SCHEDULE_EXISTS', `${parent}/schedules/${scheduleId} exists already`)
+      onChanged()
+      return scheduleMessage(row)
+    },
+    getSchedule: async ({ name }) => scheduleMessage(await rowByName(name)),
+    async listSchedules({ parent, pageSize, pageToken }) {
+      const project = parseProject(parent)
+      const limit = pageSizeOf(pageSize)
+      const rows = await schedules.listSchedules(
+        pool,
+        project,
+        String(decodePageToken(pageToken, parent) ?? ''),
+        limit + 1,
+      )
+      const page = rows.slice(0, limit)
+      return {
+        schedules: page.map(scheduleMessage),
+        nextPageToken: rows.length > limit ? encodePageToken(page.at(-1)!.id, parent) : '',
+      }
+    },
+    async updateSchedule({ schedule, updateMask }) {
+      const row = await rowByName(schedule?.name ?? '')
+      checkMask(updateMask, updatable)
+      const { cron = '', timeZone = '', task, missedFirePolicy = 0, overlapPolicy = 0, jitter } = schedule ?? {}
+      const isCron = isMasked(updateMask, 'cron', cron !== '')
+      const isZone = isMasked(updateMask, 'time_zone', timeZone !== '')
+      const violations = new Violations()
+      checkCron(violations, isCron ? cron : row.cron, isZone ? timeZone : row.time_zone)
+      const policies = checkPolicies(violations, schedule)
+      violations.throwIfAny()
+      return change(schedule!.name, {
+        ...(isCron && { cron }),
+        ...(isZone && { timeZone: timeZone || 'UTC' }),
+        ...(isMasked(updateMask, 'task', task !== undefined) && { template: templateOf(tasks, row.project, task) }),
+        ...(isMasked(updateMask, 'missed_fire_policy', missedFirePolicy !== 0) && {
+          missedFirePolicy: policies.missedFirePolicy,
+        }),
+        ...(isMasked(updateMask, 'overlap_policy', overlapPolicy !== 0) && { overlapPolicy: policies.overlapPolicy }),
+        ...(isMasked(updateMask, 'jitter', jitter !== undefined) && { jitterMs: policies.jitterMs }),
+      })
+    },
+    async deleteSchedule({ name }) {
+      if (!(await schedules.deleteSchedule(pool, parseScheduleName(name)))) throw notFound(name)
+      return {}
+    },
+    pauseSchedule: ({ name }) => change(name, { paused: true }),
+    resumeSchedule: ({ name }) => change(name, { paused: false }),
+    runSchedule: async ({ name }) => createForNow(tasks.engine, await rowByName(name)),
+    backfillSchedule: backfillSchedule(tasks),
+  }
+}
+
+function checkCron(violations: Violations, cron: string, timeZone: string): void {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timeZone || 'UTC' })
+  } catch {
+    return violations.add(
+      'schedule.time_zone',
+      `"${timeZone.slice(0, 64)}" is no IANA time zone; for example "Europe/Berlin"`,
+    )
+  }
+  try {
+    if (cron.length > 255) throw new Error('longer than 255 characters')
+    nextFireTime(cron, timeZone || 'UTC', new Date())
+  } catch (error) {
+    violations.add('schedule.cron', `is no cron line (${(error as Error).message}); for example "0 2 * * *"`)
+  }
+}
+
+function checkPolicies(violations: Violations, schedule: Schedule | undefined) {
+  const { missedFirePolicy = 0, overlapPolicy = 0, jitter } = schedule ?? {}
+  violations.check(
+    isKnown(MissedFirePolicy, missedFirePolicy),
+    'schedule.missed_fire_policy',
+    'is none of the known ones',
+  )
+  violations.check(isKnown(OverlapPolicy, overlapPolicy), 'schedule.overlap_policy', 'is none of the known ones')
+  const jitterMs = violations.duration('schedule.jitter', jitter, 0, hourMs) ?? 0
+  return { missedFirePolicy, overlapPolicy, jitterMs }
+}
+
+function isKnown(policies: Record<string, number>, value: number): boolean {
+  return value >= 0 && Object.values(policies).includes(value)
+}
+
+/** The task to create, checked now so that it will not be refused later. */
+function templateOf({ payloadBytesMax }: Tasks, project: string, task: Task | undefined): Uint8Array {
+  checkTask(project, task, '', payloadBytesMax, '', 'schedule.task')
+  return Task.encode({ ...task!, name: '', scheduleTime: undefined, requestId: '' }).finish()
+}
+
+function scheduleMessage(row: ScheduleRow): Schedule {
+  return {
+    name: scheduleName(row),
+    cron: row.cron,
+    timeZone: row.time_zone,
+    task: Task.decode(row.template),
+    paused: row.paused,
+    nextFireTime: row.next_fire_time ?? undefined,
+    lastFireTime: row.last_fire_time ?? undefined,
+    lastTask: row.last_task ?? '',
+    createTime: row.create_time,
+    missedFirePolicy: (row.missed_fire_policy || MissedFirePolicy.MISSED_FIRE_POLICY_FIRE_ONCE) as MissedFirePolicy,
+    overlapPolicy: (row.overlap_policy || OverlapPolicy.OVERLAP_POLICY_ALLOW) as OverlapPolicy,
+    jitter: row.jitter_ms === 0 ? undefined : durationOf(row.jitter_ms),
+  }
+}

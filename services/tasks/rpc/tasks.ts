@@ -1,0 +1,49 @@
+/** What every handler of this service works with. */
+import type { Task } from '@flowforge/proto/opaque/flowforge/tasks/v1/task.ts'
+import { notFound } from '@flowforge/runtime/status'
+import type { Engine } from '../engine/engine.ts'
+import { readTask, type TaskKey } from '../engine/read.ts'
+import { isUnreadable, type SealedField, type Sealer } from '../engine/seal.ts'
+import type { TaskRow } from '../tables.ts'
+import { taskName } from './names.ts'
+import { taskMessage } from './task-message.ts'
+
+export interface Tasks {
+  engine: Engine
+  payloadBytesMax: number
+}
+
+/** The task; NOT_FOUND if there is none of that name. */
+export async function taskByName({ engine }: Tasks, key: TaskKey, ifUnreadable?: IfUnreadable): Promise<Task> {
+  const row = await readTask(engine.pool, key)
+  if (!row) throw notFound(taskName(key))
+  return messageOf(engine, row, ifUnreadable)
+}
+
+/**
+ * What happens to a field that cannot be decrypted. Whoever asks for the task is refused with the reason; lists and
+ * the answers to what has been done leave it out, for the rest of them stands.
+ */
+export type IfUnreadable = 'refuse' | 'omit'
+
+/** The stored task as a message. */
+export async function messageOf(engine: Engine, row: TaskRow, ifUnreadable: IfUnreadable = 'omit'): Promise<Task> {
+  return taskMessage(opened(engine.sealer, row, ifUnreadable), (await engine.queues.byId(row.queue_id)).name)
+}
+
+function opened(sealer: Sealer, row: TaskRow, ifUnreadable: IfUnreadable): TaskRow {
+  const open = <T extends Buffer | null | undefined>(field: SealedField, value: T): T | Buffer | null => {
+    try {
+      return sealer.open(field, row, value)
+    } catch (error) {
+      if (ifUnreadable === 'omit' && isUnreadable(error)) return null
+      throw error
+    }
+  }
+  return {
+    ...row,
+    payload: open('payload', row.payload),
+    progress: open('progress', row.progress),
+    result: open('result', row.result) ?? null,
+  }
+}

@@ -1,0 +1,231 @@
+/** One worker's stream: what it sends is handled here, and what others have to tell the worker is sent from here. */
+import type {
+  Outcome,
+  WorkRequest,
+  WorkRequest_Hello,
+  WorkResponse,
+  WorkResponse_Acknowledgement,
+} from '@flowforge/proto/opaque/flowforge/tasks/v1/worker_service.ts'
+import type { BidiCall, CallContext } from '@flowforge/runtime/server'
+import { invalidArgument, toRpcStatus, type StatusError } from '@flowforge/runtime/status'
+import type { Taker } from '../engine/dispatcher.ts'
+import { leaseId, type LeaseKey } from '../engine/fence.ts'
+import type { LeasedRow } from '../engine/lease.ts'
+import type { Session } from '../engine/sessions.ts'
+import { recordSuccess } from './complete-task.ts'
+import {
+  failureEnding,
+  leasedBytes,
+  leasedTaskMessage,
+  leaseKeyOf,
+  leaseMessage,
+  releaseEnding,
+} from './lease-message.ts'
+import { recordProgress } from './report-progress.ts'
+import type { Tasks } from './tasks.ts'
+
+/** Leases go in messages of about this size; clients refuse messages over 4 MiB unless told otherwise. */
+const messageBytesMax = 2 ** 20
+
+export interface WorkStreamOptions {
+  tasks: Tasks
+  call: BidiCall<WorkRequest, WorkResponse>
+  context: CallContext
+  hello: WorkRequest_Hello
+  session: Session
+  /** The leases that the worker brought along. */
+  held: LeaseKey[]
+}
+
+export class WorkStream {
+  readonly session: Session
+  readonly taker: Taker
+  /** Rejects when something other than the worker ends the stream. */
+  readonly interrupted: Promise<never>
+  /** By performance.now(), as is heardMs. */
+  readonly openedMs = performance.now()
+  /** When the worker was last heard of. */
+  heardMs = performance.now()
+  /** True once the worker has closed its side and everything is answered. */
+  isClosedByWorker = false
+  readonly #interrupt: (error: StatusError) => void
+  readonly #tasks: Tasks
+  readonly #call: BidiCall<WorkRequest, WorkResponse>
+  readonly #context: CallContext
+  readonly #held = new Map<string, LeaseKey>()
+  readonly #told = new Set<string>()
+  readonly #pending = new Set<Promise<void>>()
+  #capacity: number
+  readonly #acknowledgements: WorkResponse_Acknowledgement[] = []
+  #isFull = false
+
+  constructor({ tasks, call, context, hello, session, held }: WorkStreamOptions) {
+    this.#tasks = tasks
+    this.#call = call
+    this.#context = context
+    this.session = session
+    this.#capacity = hello.capacity
+    for (const lease of held) this.#held.set(leaseId(lease), lease)
+    const { promise, reject } = Promise.withResolvers<never>()
+    promise.catch(() => undefined)
+    this.interrupted = promise
+    this.#interrupt = reject
+    this.taker = {
+      sessionId: session.id,
+      worker: hello.worker,
+      project: hello.parent === 'projects/-' ? undefined : hello.parent.slice('projects/'.length),
+      queues: new Set(hello.queues),
+      types: hello.types.toSorted(),
+      room: this.#room(),
+      leaseMs: null,
+      give: (rows) => void this.#give(rows),
+    }
+  }
+
+  /** Handles a message of the worker; what it causes is answered when it is durable. */
+  receive({ message }: WorkRequest): void {
+    this.heardMs = performance.now()
+    switch (message?.$case) {
+      case 'heartbeat':
+        this.#call.send({ message: { $case: 'heartbeatAck', value: {} } })
+        return
+      case 'outcomes':
+        for (const outcome of message.value.outcomes) this.#track(this.#record(outcome))
+        return
+      case 'progress':
+        return this.#track(this.#progress(leaseKeyOf(message.value.lease, 'progress.lease'), message.value.progress))
+      case 'drain':
+        this.#capacity = 0
+        return this.#updateRoom()
+      default:
+        throw invalidArgument({
+          field: 'message',
+          description: message ? `${message.$case} was not expected here` : 'is required',
+        })
+    }
+  }
+
+  /** The worker has closed its side: resolves when all that it sent is answered. */
+  async closedByWorker(): Promise<void> {
+    await Promise.all(this.#pending)
+    this.#flush()
+    this.isClosedByWorker = true
+  }
+
+  /** True while the worker has the lease. */
+  holds(lease: LeaseKey): boolean {
+    return this.#held.has(leaseId(lease))
+  }
+
+  /** Tells the worker, once, that an attempt should stop. */
+  cancel(lease: LeaseKey): void {
+    const id = leaseId(lease)
+    if (!this.#held.has(id) || this.#told.has(id)) return
+    this.#told.add(id)
+    this.#call.send({ message: { $case: 'cancel', value: { lease: leaseMessage(lease) } } })
+  }
+
+  /** Tells the worker that an attempt was given to somebody else. */
+  lost(lease: LeaseKey): void {
+    this.#call.send({ message: { $case: 'lost', value: { lease: leaseMessage(lease) } } })
+    this.#drop(lease)
+  }
+
+  /** Tells the worker to move to another instance. */
+  goAway(): void {
+    this.#capacity = 0
+    this.#updateRoom()
+    this.#call.send({ message: { $case: 'goAway', value: {} } })
+  }
+
+  /** Ends the stream with an error. */
+  interrupt(error: StatusError): void {
+    this.#interrupt(error)
+  }
+
+  async #record(outcome: Outcome): Promise<void> {
+    const { engine } = this.#tasks
+    const lease = leaseKeyOf(outcome.lease, 'outcome.lease')
+    try {
+      const ending = outcome.outcome
+      if (ending?.$case === 'success') await recordSuccess(this.#tasks, lease, ending.value.result)
+      else if (ending?.$case === 'failure') await engine.settle(failureEnding(lease, ending.value, 'outcome.failure'))
+      else if (ending?.$case === 'release') await engine.settle(releaseEnding(lease, ending.value, 'outcome.release'))
+      else throw invalidArgument({ field: 'outcome', description: 'success, failure or release is required' })
+      this.#acknowledge(lease, undefined)
+    } catch (error) {
+      this.#acknowledge(lease, error)
+    }
+    this.#drop(lease)
+  }
+
+  #acknowledge(lease: LeaseKey, error: unknown): void {
+    const status = error === undefined ? { code: 0, message: '', details: [] } : toRpcStatus(error)
+    // What became durable together is told together.
+    if (this.#acknowledgements.push({ lease: leaseMessage(lease), status }) === 1) setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    const acknowledgements = this.#acknowledgements.splice(0)
+    if (acknowledgements.length > 0)
+      this.#call.send({ message: { $case: 'acknowledgements', value: { acknowledgements } } })
+  }
+
+  async #progress(lease: LeaseKey, progress: Uint8Array | undefined): Promise<void> {
+    try {
+      if (await recordProgress(this.#tasks, lease, progress)) this.cancel(lease)
+    } catch (error) {
+      if ((error as StatusError).reason === 'LEASE_LOST') this.lost(lease)
+      // Progress is not acknowledged; what could not be stored comes with the next report.
+      else this.#context.log.debug({ err: error }, 'progress was not stored')
+    }
+  }
+
+  #track(work: Promise<void>): void {
+    this.#pending.add(work)
+    void work.catch((error) => this.interrupt(error)).finally(() => this.#pending.delete(work))
+  }
+
+  async #give(rows: LeasedRow[]): Promise<void> {
+    for (const { project, id, attempt } of rows) {
+      const lease = { project, id, attempt, sessionId: this.session.id }
+      this.#held.set(leaseId(lease), lease)
+    }
+    const { queues } = this.#tasks.engine
+    const names = await Promise.all(rows.map((row) => queues.byId(row.queue_id)))
+    let from = 0
+    let bytes = 0
+    for (let i = 0; i < rows.length; i++) {
+      bytes += leasedBytes(rows[i]!)
+      if (i + 1 < rows.length && bytes < messageBytesMax) continue
+      this.#send(rows.slice(from, i + 1).map((row, j) => leasedTaskMessage(row, names[from + j]!.name)))
+      from = i + 1
+      bytes = 0
+    }
+  }
+
+  #send(tasks: ReturnType<typeof leasedTaskMessage>[]): void {
+    if (this.#call.send({ message: { $case: 'leases', value: { tasks } } }) || this.#isFull) return
+    // A worker that does not read gets nothing more until it does.
+    this.#isFull = true
+    this.#updateRoom()
+    void this.#call.drained().then(() => {
+      this.#isFull = false
+      this.#updateRoom()
+    })
+  }
+
+  #drop(lease: LeaseKey): void {
+    this.#told.delete(leaseId(lease))
+    if (this.#held.delete(leaseId(lease))) this.#updateRoom()
+  }
+
+  #room(): number {
+    return this.#isFull ? 0 : Math.max(0, this.#capacity - this.#held.size)
+  }
+
+  #updateRoom(): void {
+    this.taker.room = this.#room()
+    if (this.taker.room > 0) this.#tasks.engine.dispatcher.roomChanged()
+  }
+}

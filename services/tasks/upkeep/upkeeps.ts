@@ -1,0 +1,74 @@
+/** The background duties of the service. Every instance runs all of them; SKIP LOCKED keeps them out of each other's way. */
+import type { Engine } from '../engine/engine.ts'
+import { dropExpiredPartitions, ensurePartitions } from '../engine/partitions.ts'
+import { promoteTasks } from '../engine/promote.ts'
+import { ageTasks, forgetKeys, readyQueues, rollUpCounts } from '../engine/queues.ts'
+import { forgetRequests } from '../engine/requests.ts'
+import { whatIsDue } from '../engine/due.ts'
+import { endOrphaned, sweep } from '../engine/sweep.ts'
+import { fireSchedules } from './fire-schedules.ts'
+import type { Upkeep } from './loop.ts'
+
+/** Longest waits between two runs; see each duty for when it runs sooner. */
+const second = 1000
+const minute = 60 * second
+
+export interface Upkeeps {
+  promote: Upkeep
+  schedules: Upkeep
+  others: Upkeep[]
+}
+
+export function upkeeps(engine: Engine): Upkeeps {
+  const { pool } = engine
+  return {
+    // Woken when a task is scheduled for sooner than it knows of.
+    promote: {
+      name: 'promote-tasks',
+      everyMs: 5 * second,
+      async runOnce() {
+        const { queueIds, nextMs, isFull } = await promoteTasks(pool)
+        engine.promoted(queueIds)
+        return isFull ? 0 : nextMs
+      },
+    },
+    // Woken when a schedule changes.
+    schedules: { name: 'fire-schedules', everyMs: 5 * second, runOnce: () => fireSchedules(engine) },
+    others: [
+      {
+        name: 'sweep',
+        everyMs: second,
+        async runOnce() {
+          const { isOverdue, isAgeing, isCounted } = await whatIsDue(pool)
+          const isFull = [isOverdue && (await endOverdue(engine)), isAgeing && (await ageTasks(pool))].includes(true)
+          if (isCounted) await rollUpCounts(pool)
+          return isFull ? 0 : undefined
+        },
+      },
+      {
+        // The safety nets: under wake-ups that were lost, and under leases whose session ended as they were given.
+        name: 'find-forgotten',
+        everyMs: 5 * second,
+        async runOnce() {
+          engine.dispatcher.mark(await readyQueues(pool))
+          engine.swept({ settled: await endOrphaned(pool, engine.lossesMax), expired: [] })
+          return undefined
+        },
+      },
+      { name: 'forget-keys', everyMs: minute, runOnce: () => done(forgetKeys(pool)) },
+      { name: 'forget-requests', everyMs: minute, runOnce: async () => ((await forgetRequests(pool)) ? 0 : undefined) },
+      { name: 'ensure-partitions', everyMs: 60 * minute, runOnce: () => done(ensurePartitions(pool)) },
+      { name: 'drop-partitions', everyMs: 10 * minute, runOnce: () => done(dropExpiredPartitions(pool)) },
+    ],
+  }
+}
+
+async function endOverdue(engine: Engine): Promise<boolean> {
+  const swept = await sweep(engine.pool, engine.lossesMax)
+  engine.swept(swept)
+  return swept.isFull
+}
+
+async function done(work: Promise<void>): Promise<undefined> {
+  await work
+}
