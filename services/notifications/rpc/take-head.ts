@@ -1,0 +1,25 @@
+import type { EventServiceClient } from '@flowforge/proto/flowforge/tasks/v1/event_service.ts'
+import type { PromiseClient } from '@flowforge/runtime/client'
+import { unavailable } from '@flowforge/runtime/status'
+
+/**
+ * Takes the cursor after which a project's tasks end "from now on".
+ *
+ * A subscription takes it before it commits, so that whatever ends after its creation was answered lies behind it.
+ */
+export type TakeHead = (project: string, signal: AbortSignal) => Promise<string>
+
+/** Takes the head from the tasks service: it answers a stream without a cursor at once with where it stands. */
+export function takeHeadFrom(events: PromiseClient<EventServiceClient>): TakeHead {
+  return async (project, signal) => {
+    const request = { parents: [`projects/${project}`], cursor: '' }
+    let cause: unknown
+    try {
+      for await (const { cursor } of events.streamFinishedTasks(request, { signal })) return cursor
+    } catch (error) {
+      // Whatever is wrong there, our caller did nothing wrong and has no use for that service's own words.
+      cause = error
+    }
+    throw unavailable('EVENTS_UNAVAILABLE', 'the tasks service does not say where its events stand', 1_000, cause)
+  }
+}
