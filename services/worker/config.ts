@@ -1,0 +1,25 @@
+import { address, integer, list, path, readConfig, text } from '@flowforge/runtime/config'
+
+/** Everything that can be set about a worker, read once. */
+export function readWorkerConfig(env: NodeJS.ProcessEnv = process.env) {
+  return readConfig(
+    {
+      adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:0' }),
+      tasksAddress: address('FLOWFORGE_TASKS_ADDRESS', { default: '127.0.0.1:7101' }),
+      /** Unset in a mesh, whose proxy encrypts. */
+      certificates: path('FLOWFORGE_CERTIFICATES', { optional: true }),
+      namespace: text('FLOWFORGE_NAMESPACE', { default: 'flowforge' }),
+      trustDomain: text('FLOWFORGE_TRUST_DOMAIN', { default: 'cluster.local' }),
+      /** Attempts at a time. */
+      concurrency: integer('FLOWFORGE_WORKER_CONCURRENCY', { default: 10, min: 1, max: 10_000 }),
+      queues: list('FLOWFORGE_WORKER_QUEUES', { default: [] }),
+      /** Hosts, addresses and CIDR ranges that tasks may reach although they are not public. */
+      allowHosts: list('FLOWFORGE_ALLOW_HOSTS', { default: [] }),
+      /** Requests at a time to one host; as many again may wait. */
+      requestsPerHost: integer('FLOWFORGE_WORKER_REQUESTS_PER_HOST', { default: 10, min: 1, max: 10_000 }),
+      /** Where `email.send` delivers, for example smtps://user:password@mail.example.com. */
+      smtpUrl: text('FLOWFORGE_SMTP_URL', { optional: true }),
+    },
+    env,
+  )
+}
