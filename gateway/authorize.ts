@@ -1,0 +1,40 @@
+import { status } from '@grpc/grpc-js'
+import type { MethodPolicy } from '@flowforge/runtime/policy'
+import type { Principal } from './authenticate.ts'
+import { refusal } from './refusal.ts'
+
+/**
+ * Refuses a call that the principal may not make: without one of the RPC's roles, or with a resource name of another
+ * project. The answer is the same whether that project exists or not.
+ */
+export function authorize(principal: Principal, policy: MethodPolicy, names: Iterable<string>): void {
+  if (!hasRole(principal, policy)) {
+    const needed = [...policy.roles].join(' or ')
+    throw refusal(
+      status.PERMISSION_DENIED,
+      'ROLE_MISSING',
+      `this needs the role ${needed === '' ? 'of a service' : needed}`,
+    )
+  }
+  for (const name of names) {
+    if (!isInside(name, principal.project)) {
+      throw refusal(
+        status.PERMISSION_DENIED,
+        'OTHER_PROJECT',
+        `the API key is of ${principal.project} and nothing else`,
+      )
+    }
+  }
+}
+
+function hasRole({ roles }: Principal, policy: MethodPolicy): boolean {
+  // An RPC that names no role is for services among themselves, whoever asks.
+  if (policy.roles.size === 0) return false
+  if (roles.has('admin')) return true
+  for (const role of policy.roles) if (roles.has(role)) return true
+  return false
+}
+
+function isInside(name: string, project: string): boolean {
+  return name === project || (name.startsWith(project) && name.charCodeAt(project.length) === 47) /* / */
+}

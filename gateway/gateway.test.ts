@@ -1,0 +1,273 @@
+import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { notFound, unavailable } from '@flowforge/runtime/status'
+import { startBehind } from './testing/setup.ts'
+
+const tasksPath = '/v1/projects/a/tasks'
+
+test('a task is created for the principal of the key', async (t) => {
+  const behind = await startBehind(t)
+  behind.handlers['createTask'] = async (request: { task: { type: string } }) => ({
+    name: 'projects/a/tasks/1',
+    type: request.task.type,
+  })
+  const answer = await behind.call('POST', tasksPath, { key: 'submitter', body: { type: 'echo' } })
+  deepEqual([answer.status, answer.text], [200, '{"name":"projects/a/tasks/1","type":"echo"}'])
+  const { context } = behind.calls[0]!
+  deepEqual(
+    [context.principal, context.project, context.component],
+    ['projects/a/apiKeys/submitter', 'projects/a', 'gateway'],
+  )
+})
+
+for (const [method, path, key, code, reason] of [
+  ['GET', tasksPath, '', 401, 'API_KEY_MISSING'],
+  ['GET', tasksPath, 'wrong', 401, 'API_KEY_INVALID'],
+  ['POST', tasksPath, 'viewer', 403, 'ROLE_MISSING'],
+  ['POST', `${tasksPath}:lease`, 'submitter', 403, 'ROLE_MISSING'],
+  ['POST', '/v1/projects', 'submitter', 403, 'ROLE_MISSING'],
+  ['GET', '/v1/projects/b/tasks/1', 'admin', 403, 'OTHER_PROJECT'],
+  ['GET', '/v1/projects/ab/tasks/1', 'admin', 403, 'OTHER_PROJECT'],
+  ['GET', '/v1/projects/-/tasks/1', 'admin', 403, 'OTHER_PROJECT'],
+  ['GET', '/v1/projects/a%2F..%2Fb/tasks/1', 'admin', 403, 'OTHER_PROJECT'],
+  ['PATCH', '/v1/projects/b', 'admin', 403, 'OTHER_PROJECT'],
+] as const) {
+  test(`${method} ${path} with the key '${key}' is ${code} ${reason}`, async (t) => {
+    const behind = await startBehind(t)
+    const answer = await behind.call(method, path, { key, ...(method !== 'GET' && { body: {} }) })
+    deepEqual([answer.status, answer.error.code, answer.error.details[0]?.reason], [code, code, reason])
+    equal(answer.headers.has('www-authenticate'), code === 401)
+    equal(behind.calls.length, 0)
+  })
+}
+
+for (const [method, path, key] of [
+  ['GET', tasksPath, 'viewer'],
+  ['GET', '/v1/projects', 'viewer'],
+  ['GET', '/v1/projects/a', 'worker'],
+  ['POST', '/v1/projects', 'admin'],
+  ['POST', `${tasksPath}:lease`, 'worker'],
+] as const) {
+  test(`${method} ${path} with the key '${key}' is let through`, async (t) => {
+    const behind = await startBehind(t)
+    equal((await behind.call(method, path, { key, ...(method === 'POST' && { body: {} }) })).status, 200)
+  })
+}
+
+test('a key is verified once for many requests, and a wrong one too', async (t) => {
+  const behind = await startBehind(t)
+  await Promise.all(Array.from({ length: 20 }, () => behind.call('GET', tasksPath)))
+  await behind.call('GET', tasksPath)
+  equal(behind.verifications, 1)
+  for (let i = 0; i < 3; i++) await behind.call('GET', tasksPath, { key: 'wrong' })
+  equal(behind.verifications, 2)
+})
+
+test('services for services are not reachable from outside', async (t) => {
+  const behind = await startBehind(t)
+  for (const path of [
+    '/flowforge.accounts.v1.AuthService/VerifyApiKey',
+    '/flowforge.tasks.v1.EventService/StreamFinishedTasks',
+    '/flowforge.tasks.v1.TaskService/GetTask',
+  ]) {
+    equal((await behind.call('POST', path, { body: {} })).status, 404)
+  }
+})
+
+test('nobody outside sets the principal', async (t) => {
+  const behind = await startBehind(t)
+  await behind.call('GET', tasksPath, {
+    headers: {
+      'grpc-metadata-flowforge-principal': 'projects/b/apiKeys/x',
+      'flowforge-principal': 'x',
+      'grpc-metadata-flowforge-project': 'projects/b',
+    },
+  })
+  deepEqual(behind.calls[0]!.context.metadata.get('flowforge-principal'), ['projects/a/apiKeys/admin'])
+  deepEqual(behind.calls[0]!.context.metadata.get('flowforge-project'), ['projects/a'])
+})
+
+test('beyond the rate limit a key is 429 with Retry-After and the RateLimit headers, health is not', async (t) => {
+  const behind = await startBehind(t, { FLOWFORGE_RATE_LIMIT_PER_MINUTE: '2' })
+  const first = await behind.call('GET', tasksPath)
+  deepEqual([first.headers.get('ratelimit-limit'), first.headers.get('ratelimit-remaining')], ['2', '1'])
+  await behind.call('GET', tasksPath)
+  const third = await behind.call('GET', tasksPath)
+  deepEqual(
+    [third.status, third.error.details[0]?.reason, third.headers.get('ratelimit-remaining')],
+    [429, 'RATE_LIMITED', '0'],
+  )
+  ok(Number(third.headers.get('retry-after')) >= 1)
+  equal((await behind.call('GET', tasksPath, { key: 'viewer' })).status, 200)
+  equal((await behind.call('GET', '/healthz', { key: '' })).status, 200)
+})
+
+const requestId = (call: { request: unknown } | undefined): unknown =>
+  (call?.request as { requestId?: unknown } | undefined)?.requestId
+
+test('Idempotency-Key is the request ID; without one the gateway gives its own', async (t) => {
+  const behind = await startBehind(t)
+  await behind.call('POST', tasksPath, { body: { type: 'echo' }, headers: { 'idempotency-key': '"key-1"' } })
+  equal(requestId(behind.calls[0]), 'key-1')
+  await behind.call('POST', tasksPath, { body: { type: 'echo' } })
+  await behind.call('POST', tasksPath, { body: { type: 'echo' } })
+  match(String(requestId(behind.calls[1])), /^[0-9a-f-]{36}$/)
+  notEqual(requestId(behind.calls[1]), requestId(behind.calls[2]))
+  await behind.call('POST', tasksPath, { body: { type: 'echo', requestId: 'mine' } })
+  equal(requestId(behind.calls[3]), '')
+  const contradiction = await behind.call('POST', tasksPath, {
+    body: { requestId: 'mine' },
+    headers: { 'idempotency-key': 'other' },
+  })
+  deepEqual(
+    [
+      contradiction.status,
+      contradiction.error.details.find((detail) => detail.fieldViolations)?.fieldViolations?.[0]?.field,
+    ],
+    [400, 'request_id'],
+  )
+})
+
+test('Idempotency-Key of a batch becomes a request ID for each item', async (t) => {
+  const behind = await startBehind(t)
+  await behind.call('POST', `${tasksPath}:batchCreate`, {
+    body: { requests: [{ task: {} }, { task: { requestId: 'mine' } }] },
+    headers: { 'idempotency-key': 'k' },
+  })
+  const { requests } = behind.calls[0]!.request as { requests: { requestId: string; task: { requestId: string } }[] }
+  deepEqual(
+    requests.map((item) => [item.requestId, item.task.requestId]),
+    [
+      ['k-0', ''],
+      ['', 'mine'],
+    ],
+  )
+})
+
+test('a service that is started again was never gone for calls that may be repeated', async (t) => {
+  const behind = await startBehind(t)
+  equal((await behind.call('GET', tasksPath)).status, 200)
+  await behind.stopTasks()
+  const answers = [behind.call('GET', `${tasksPath}/1`), behind.call('POST', tasksPath, { body: { type: 'echo' } })]
+  equal((await behind.call('POST', `${tasksPath}:lease`, { body: {} })).status, 503)
+  await behind.startTasks()
+  deepEqual(
+    (await Promise.all(answers)).map((answer) => answer.status),
+    [200, 200],
+  )
+})
+
+test('every attempt of a repeated create carries the same request ID', async (t) => {
+  const behind = await startBehind(t)
+  let attempts = 0
+  behind.handlers['createTask'] = () =>
+    ++attempts < 3 ? Promise.reject(unavailable('DRAINING', 'not now')) : Promise.resolve({})
+  equal((await behind.call('POST', tasksPath, { body: { type: 'echo' } })).status, 200)
+  equal(new Set(behind.calls.map(requestId)).size, 1)
+})
+
+test('what may not be repeated is called once', async (t) => {
+  const behind = await startBehind(t)
+  behind.handlers['leaseTasks'] = () => Promise.reject(unavailable('DRAINING', 'not now', 2_000))
+  const answer = await behind.call('POST', `${tasksPath}:lease`, { body: {} })
+  deepEqual([answer.status, answer.headers.get('retry-after'), behind.calls.length], [503, '2', 1])
+})
+
+test('an error of a service comes through with its reason', async (t) => {
+  const behind = await startBehind(t)
+  behind.handlers['getTask'] = () => Promise.reject(notFound('projects/a/tasks/1'))
+  const { status, error } = await behind.call('GET', `${tasksPath}/1`)
+  deepEqual(
+    [status, error.status, error.message, error.details[0]?.reason],
+    [404, 'NOT_FOUND', 'projects/a/tasks/1 was not found', 'NOT_FOUND'],
+  )
+})
+
+test('an error that nobody foresaw tells nothing about the inside', async (t) => {
+  const behind = await startBehind(t)
+  behind.handlers['getTask'] = () => Promise.reject(new Error('secret'))
+  const answer = await behind.call('GET', `${tasksPath}/1`)
+  deepEqual([answer.status, answer.error.message], [500, 'internal error'])
+})
+
+test('what the gateway itself refuses carries a stable reason too', async (t) => {
+  const behind = await startBehind(t)
+  const reasons = await Promise.all(
+    [
+      behind.call('GET', '/nowhere'),
+      behind.call('PUT', tasksPath),
+      behind.call('POST', tasksPath, { body: '{' }),
+      behind.call('POST', tasksPath, { body: '{}', headers: { 'content-type': 'text/plain' } }),
+    ].map(async (call) => (await call).error.details[0]?.reason),
+  )
+  deepEqual(reasons, ['NOT_FOUND', 'METHOD_NOT_ALLOWED', 'INVALID_ARGUMENT', 'MEDIA_TYPE'])
+})
+
+test('every answer has a request id and security headers', async (t) => {
+  const behind = await startBehind(t)
+  const answer = await behind.call('GET', '/nowhere', { headers: { 'x-request-id': 'mine-1' } })
+  deepEqual(
+    ['x-request-id', 'x-content-type-options', 'cache-control'].map((name) => answer.headers.get(name)),
+    ['mine-1', 'nosniff', 'no-store'],
+  )
+})
+
+for (const [what, bytes, code] of [
+  ['bytes that are no HTTP', '\x00\x01\x02\r\n\r\n', 400],
+  ['headers over 16 KiB', `GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+  ['two lengths', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n', 400],
+  [
+    'a body of 10 MB',
+    `POST ${tasksPath} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer admin\r\ncontent-length: 10000000\r\n\r\n`,
+    413,
+  ],
+] as const) {
+  test(`${what} are ${code}, and the connection ends`, async (t) => {
+    const behind = await startBehind(t)
+    const socket = connect(behind.gateway.port, '127.0.0.1')
+    socket.write(bytes)
+    const [data] = (await once(socket, 'data')) as [Buffer]
+    match(data.toString(), new RegExp(`^HTTP/1\\.1 ${code} `))
+    await once(socket, 'close')
+    equal((await behind.call('GET', tasksPath)).status, 200)
+  })
+}
+
+test('stopping ends streams with an error that says so, and lets requests finish', async (t) => {
+  const behind = await startBehind(t)
+  const asked = Promise.withResolvers<void>()
+  const goOn = Promise.withResolvers<void>()
+  behind.handlers['getTask'] = async () => {
+    asked.resolve()
+    await goOn.promise
+    return { name: 'projects/a/tasks/1' }
+  }
+  behind.handlers['watchTask'] = async (_request, context, send) => {
+    await send({ task: { name: 'projects/a/tasks/1' } })
+    await once(context.signal, 'abort')
+  }
+  const stream = await fetch(`${behind.url}${tasksPath}/1:watch`, { headers: { authorization: 'Bearer admin' } })
+  const unary = behind.call('GET', `${tasksPath}/1`)
+  await asked.promise
+  const stopped = behind.gateway.stop(5_000)
+  match(
+    await stream.text(),
+    /^\{"result":\{"task":\{"name":"projects\/a\/tasks\/1"\}\}\}\n\{"error":\{"code":503,.*"STOPPING"/,
+  )
+  goOn.resolve()
+  equal((await unary).status, 200)
+  await stopped
+})
+
+test('a connection on which nothing ever came does not hold up the stop', async (t) => {
+  const behind = await startBehind(t)
+  const silent = connect(Number(new URL(behind.url).port), '127.0.0.1')
+  await once(silent, 'connect')
+  // The server has accepted it too: it answers a connection that came later.
+  equal((await fetch(`${behind.url}/healthz`)).status, 200)
+  const startedAt = performance.now()
+  await behind.gateway.stop(5_000)
+  ok(performance.now() - startedAt < 2_000)
+})

@@ -1,0 +1,19 @@
+import { startAdmin } from '@flowforge/runtime/admin'
+import { watchCertificates } from '@flowforge/runtime/certificates'
+import { runProcess } from '@flowforge/runtime/run-process'
+import { readGatewayConfig } from './config.ts'
+import { startGateway } from './gateway.ts'
+
+/** Requests that are under way when the process is told to stop get this long. */
+const drainMsMax = 4_000
+
+await runProcess('gateway', async ({ log, health, onStop }) => {
+  const config = readGatewayConfig()
+  const certificates = watchCertificates(config.certificates, log)
+  onStop(async () => certificates.close())
+  const admin = await startAdmin({ listen: config.adminListen, ready: () => health.isReady(), log })
+  onStop(() => admin.stop())
+  const gateway = await startGateway(config, certificates, log)
+  onStop(() => gateway.stop(drainMsMax))
+  log.info({ port: gateway.port }, 'serving')
+})

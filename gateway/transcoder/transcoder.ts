@@ -1,0 +1,253 @@
+/**
+ * HTTP/JSON in, gRPC out, by `google.api.http` alone. This file is the library's public API; README.md describes it.
+ *
+ *     find the route ─► admit ─► read the body ─► encode ─► call ─► decode ─► answer
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createFileRegistry, fromBinary, type DescMethod, type FileRegistry } from '@bufbuild/protobuf'
+import { FileDescriptorSetSchema, MethodOptions_IdempotencyLevel as Idempotency } from '@bufbuild/protobuf/wkt'
+import { status, type Metadata, type ServiceError } from '@grpc/grpc-js'
+import { readBody, requireJson } from './body.ts'
+import { fromUpstream, RpcError } from './errors.ts'
+import type { Tree } from './fields.ts'
+import { timeoutOf, toHeaders, toMetadata } from './headers.ts'
+import { readHttpBody } from './http-body.ts'
+import { JsonCodec } from './json/codec.ts'
+import { MalformedPath, type Match, type MatchTable } from './path/match-table.ts'
+import { encodeRequest } from './request.ts'
+import { compileRoutes, type Route } from './routes.ts'
+import { pipeStream } from './stream.ts'
+import type { Upstream } from './upstream.ts'
+
+export { fieldViolation, RpcError, type ErrorDetail } from './errors.ts'
+export type { Tree } from './fields.ts'
+export type { Route } from './routes.ts'
+export { grpcUpstream, type OutgoingCall, type UnaryEnd, type Upstream } from './upstream.ts'
+
+/** One HTTP request on its way. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly route: Route
+  /** What the path binds, by field path. */
+  readonly variables: ReadonlyMap<string, string>
+  /** Goes out with the call; hooks may add to it. */
+  readonly metadata: Metadata
+  /** Whether the call may be sent again when nobody knows if it arrived; a hook that makes it safe says so. */
+  isRepeatable: boolean
+}
+
+export interface TranscoderOptions {
+  /** A serialized `google.protobuf.FileDescriptorSet` with its imports. */
+  readonly descriptors: Uint8Array
+  /** Where the calls of a method go; a method without upstream is not served. */
+  upstream(method: DescMethod): Upstream | undefined
+  /** Longest time of a unary call, and longest silence of a stream, in ms; unbounded if undefined. */
+  timeoutMs?(method: DescMethod): number | undefined
+  /** Called before the body is read: refuses by throwing RpcError, or adds to the metadata. */
+  admit?(exchange: Exchange): void | Promise<void>
+  /** Called with the request while it is JSON. */
+  complete?(exchange: Exchange, request: Tree): void
+  /** Called once per request, after its answer, or with what was thrown. */
+  observe?(
+    request: IncomingMessage,
+    response: ServerResponse,
+    route: Route | undefined,
+    error: RpcError | undefined,
+  ): void
+  /** `Grpc-Metadata-` names that begin like this are dropped, besides those of gRPC and of HTTP. */
+  readonly reservedMetadata?: readonly string[]
+  /** Every error carries an ErrorInfo of this domain if it has none of its own; none is added if undefined. */
+  readonly errorDomain?: string
+  /** Largest body in bytes; 4 MiB if undefined. */
+  readonly bodyBytesMax?: number
+  /** Sign of life on a silent stream; 15 s if undefined. */
+  readonly heartbeatMs?: number
+}
+
+export interface Transcoder {
+  /** Every type of the descriptor set. */
+  readonly registry: FileRegistry
+  /** Answers a request, whatever it is; never rejects. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>
+  /** Answers with an error, as `handle` does. */
+  refuse(request: IncomingMessage, response: ServerResponse, error: RpcError): void
+  /** Ends every stream with this error, so that a server can stop. */
+  endStreams(error: RpcError): void
+}
+
+// setTimeout takes no more than this.
+const foreverMs = 2_147_483_647
+// How long a caller may go on sending a body that was refused, so that it gets to read the answer.
+const lingerMs = 500
+
+/** Compiles a descriptor set; throws when an annotation in it cannot hold. */
+export function createTranscoder(options: TranscoderOptions): Transcoder {
+  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, options.descriptors))
+  const codec = new JsonCodec(registry)
+  const upstreams = new Map<DescMethod, Upstream>()
+  const table = compileRoutes(registry, codec, (method) => {
+    const upstream = options.upstream(method)
+    if (upstream !== undefined) upstreams.set(method, upstream)
+    return upstream !== undefined
+  })
+  const statusDesc = registry.getMessage('google.rpc.Status')
+  const readStatus = statusDesc ? codec.decoder(statusDesc) : () => '{}'
+  const running = new Set<(error: RpcError) => void>()
+  const { errorDomain } = options
+  const informed = (error: RpcError): RpcError => (errorDomain === undefined ? error : error.withInfo(errorDomain))
+  const toError = (error: ServiceError): RpcError => informed(fromUpstream(error, readStatus))
+
+  const serve = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    onRoute: (route: Route) => void,
+  ): Promise<void> => {
+    const url = request.url ?? '/'
+    const mark = url.indexOf('?')
+    const { value: route, variables } = findRoute(table, request.method ?? 'GET', mark < 0 ? url : url.slice(0, mark))
+    onRoute(route)
+    const exchange: Exchange = {
+      request,
+      response,
+      route,
+      variables: new Map(route.variables.map((leaf, index) => [leaf.path, variables[index]!])),
+      metadata: toMetadata(request.headers, options.reservedMetadata ?? []),
+      isRepeatable: route.method.idempotency !== Idempotency.IDEMPOTENCY_UNKNOWN,
+    }
+    const startedMs = Date.now()
+    const askedMs = timeoutOf(request.headers) ?? Number.POSITIVE_INFINITY
+    const admitted = options.admit?.(exchange)
+    if (admitted !== undefined) await admitted
+    let body: Buffer | undefined
+    if (route.body !== 'none') {
+      if (!route.takesRawBody) requireJson(request)
+      if (request.headers.expect !== undefined) response.writeContinue()
+      body = await readBody(request, options.bodyBytesMax ?? 4_194_304)
+    }
+    const parts = {
+      variables,
+      query: mark < 0 ? '' : url.slice(mark + 1),
+      body,
+      contentType: request.headers['content-type'],
+    }
+    const encoded = encodeRequest(route, parts, (tree) => options.complete?.(exchange, tree))
+    const limitMs = options.timeoutMs?.(route.method) ?? Number.POSITIVE_INFINITY
+    const isStream = route.method.methodKind === 'server_streaming'
+    // A stream may last for ever and only its silence is bounded, unless the caller bounds the whole.
+    const deadline = startedMs + (isStream ? askedMs : Math.min(askedMs, limitMs))
+    const call = { route, request: encoded, metadata: exchange.metadata, deadline, isRepeatable: exchange.isRepeatable }
+    const upstream = upstreams.get(route.method)!
+    // Nobody waits for the answer any more, and nobody would cancel the call.
+    if (response.destroyed) throw new RpcError(status.CANCELLED, 'the caller went away')
+    if (!isStream) return unary(upstream, call, response, request.method === 'HEAD', toError)
+    if (request.method === 'HEAD') return void response.writeHead(200).end()
+    await pipeStream(upstream.serverStream(call), response, {
+      isEvents: /\btext\/event-stream\b/.test(request.headers.accept ?? ''),
+      decode: route.decode,
+      heartbeatMs: options.heartbeatMs ?? 15_000,
+      idleTimeoutMs: Math.min(limitMs, foreverMs),
+      toError,
+      running,
+    })
+  }
+
+  const refuse: Transcoder['refuse'] = (request, response, error) => sendError(request, response, informed(error))
+
+  return {
+    registry,
+    refuse,
+    endStreams: (error) => running.forEach((finish) => finish(error)),
+    async handle(request, response) {
+      let route: Route | undefined
+      let refused: RpcError | undefined
+      try {
+        await serve(request, response, (found) => {
+          route = found
+        })
+      } catch (error) {
+        refused = error instanceof RpcError ? error : new RpcError(status.INTERNAL, 'internal error', { cause: error })
+        refuse(request, response, refused)
+      }
+      options.observe?.(request, response, route, refused)
+    },
+  }
+}
+
+function findRoute(table: MatchTable<Route>, method: string, path: string): Match<Route> {
+  try {
+    let lookup = table.find(method, path)
+    if (lookup.kind === 'none' && method === 'HEAD') lookup = table.find('GET', path)
+    if (lookup.kind === 'match') return lookup.match
+    if (lookup.allowed.length === 0) throw new RpcError(status.NOT_FOUND, 'there is nothing at this path')
+    const allow = lookup.allowed.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ')
+    throw new RpcError(status.UNIMPLEMENTED, `${method} is not possible here, only ${allow}`, {
+      httpStatus: 405,
+      reason: 'METHOD_NOT_ALLOWED',
+      headers: { allow },
+    })
+  } catch (error) {
+    throw error instanceof MalformedPath ? new RpcError(status.INVALID_ARGUMENT, error.message) : error
+  }
+}
+
+function unary(
+  upstream: Upstream,
+  call: Parameters<Upstream['unary']>[0],
+  response: ServerResponse,
+  isHead: boolean,
+  toError: (error: ServiceError) => RpcError,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => outgoing.cancel()
+    const outgoing = upstream.unary(call, (error, answer, headers) => {
+      response.off('close', onClose)
+      if (error !== null) return reject(toError(error))
+      try {
+        sendAnswer(response, call.route, answer!, toHeaders(headers), isHead)
+        resolve()
+      } catch (cause) {
+        reject(new RpcError(status.INTERNAL, 'the answer has no JSON form', { cause }))
+      }
+    })
+    response.once('close', onClose)
+  })
+}
+
+function sendAnswer(
+  response: ServerResponse,
+  { decode }: Route,
+  answer: Buffer,
+  headers: Record<string, string>,
+  isHead: boolean,
+): void {
+  const { contentType, data } =
+    decode === undefined ? readHttpBody(answer) : { contentType: 'application/json', data: Buffer.from(decode(answer)) }
+  response.writeHead(200, { ...headers, 'content-type': contentType, 'content-length': data.length })
+  response.end(isHead ? undefined : data)
+}
+
+function sendError(request: IncomingMessage, response: ServerResponse, error: RpcError): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy()
+    return
+  }
+  const text = JSON.stringify({ error })
+  const headers: Record<string, string | number> = {
+    ...error.headers,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  }
+  if (request.complete) {
+    response.writeHead(error.httpStatus, headers)
+    response.end(request.method === 'HEAD' ? undefined : text)
+    return
+  }
+  // The answer is whole at once, but Node closes the connection with its end: whoever still sends would then see only that.
+  response.writeHead(error.httpStatus, { ...headers, connection: 'close' })
+  if (request.method !== 'HEAD') response.write(text)
+  const linger = setTimeout(() => response.end(), lingerMs)
+  request.once('end', () => response.end())
+  response.once('close', () => clearTimeout(linger))
+  request.resume()
+}

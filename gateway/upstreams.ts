@@ -1,0 +1,73 @@
+/** Which service answers which package, and what every call to it carries: retries, metrics, a span. */
+import { context, propagation, SpanKind, trace } from '@opentelemetry/api'
+import { status } from '@grpc/grpc-js'
+import type { CertificateSource } from '@flowforge/runtime/certificates'
+import { dial, type Channel } from '@flowforge/runtime/client'
+import type { Logger } from '@flowforge/runtime/log'
+import { callRecorder, type RecordCall } from '@flowforge/runtime/metrics'
+import { endRpcSpan, rpcAttributes, tracer, tracing } from '@flowforge/runtime/tracing'
+import type { GatewayConfig } from './config.ts'
+import { withRetries } from './retry.ts'
+import { grpcUpstream, type OutgoingCall, type Upstream } from './transcoder/transcoder.ts'
+
+/** The services behind the gateway. */
+export interface Upstreams {
+  readonly accounts: Channel
+  /** The upstream of a method of a proto package; undefined for a package that is not ours. */
+  forPackage(name: string): Upstream | undefined
+  close(): void
+}
+
+/** Prepares one channel for each service. */
+export function dialUpstreams(config: GatewayConfig, certificates: CertificateSource, log: Logger): Upstreams {
+  const open = (component: string, address: string): Channel => dial({ address, component, certificates, log })
+  const tasks = open('tasks', config.tasksAddress)
+  const accounts = open('accounts', config.accountsAddress)
+  const notifications = open('notifications', config.notificationsAddress)
+  const upstream = (channel: Channel): Upstream => withRetries(observed(grpcUpstream(channel.client)))
+  const byPackage = new Map([
+    ['flowforge.tasks.v1', upstream(tasks)],
+    ['flowforge.accounts.v1', upstream(accounts)],
+    ['flowforge.notifications.v1', upstream(notifications)],
+  ])
+  return {
+    accounts,
+    forPackage: (name) => byPackage.get(name),
+    close: () => [tasks, accounts, notifications].forEach((channel) => channel.close()),
+  }
+}
+
+/** Counts and times calls, and gives each a span when tracing is on. */
+function observed(upstream: Upstream): Upstream {
+  const recorders = new Map<string, RecordCall>()
+  const begin = (call: OutgoingCall): { call: OutgoingCall; end: (code: number) => void } => {
+    const { path } = call.route
+    let record = recorders.get(path)
+    if (record === undefined) recorders.set(path, (record = callRecorder('client', path)))
+    const startedMs = performance.now()
+    if (!tracing.enabled) return { call, end: (code) => record(code, startedMs) }
+    const span = tracer().startSpan(path.slice(1), { kind: SpanKind.CLIENT, attributes: rpcAttributes(path) })
+    const carrier: Record<string, string> = {}
+    propagation.inject(trace.setSpan(context.active(), span), carrier)
+    const metadata = call.metadata.clone()
+    for (const [key, value] of Object.entries(carrier)) metadata.set(key, value)
+    const end = (code: number): void => {
+      record(code, startedMs)
+      endRpcSpan(span, code, code !== status.OK)
+    }
+    return { call: { ...call, metadata }, end }
+  }
+  return {
+    unary(outgoing, onEnd) {
+      const { call, end } = begin(outgoing)
+      return upstream.unary(call, (error, answer, headers) => {
+        end(error?.code ?? status.OK)
+        onEnd(error, answer, headers)
+      })
+    },
+    serverStream(outgoing) {
+      const { call, end } = begin(outgoing)
+      return upstream.serverStream(call).once('status', ({ code }) => end(code))
+    },
+  }
+}
