@@ -1,0 +1,85 @@
+import { parseArgs } from 'node:util'
+import { contenders } from './contenders.ts'
+import { scales, type Scale } from './scales.ts'
+import { scenarioNames, type ScenarioName } from './scenarios.ts'
+
+const usage = `Usage: npm run load -- engine [options]
+
+Runs FlowForge and other task queues one after the other, round by round, on one machine and one PostgreSQL server.
+
+  --rounds N        how often each has its turn (5)
+  --scale SIZE      ${Object.keys(scales).join(', ')} (small)
+  --only NAMES      of ${contenders.map(({ name }) => name).join(', ')} (all)
+  --scenario NAMES  of ${scenarioNames.join(', ')} (all)
+  --profile         write CPU profiles of the tasks service to load/results/profiles and print where its time went
+  --keep            leave load/results and load/engine/README.md as they are; so does a run that is not of all
+  --json            print the data instead of the table
+  --help            this text
+
+Names are separated by commas. Redis and Go are used when they are installed.
+`
+
+export interface Options {
+  rounds: number
+  scaleName: string
+  scale: Scale
+  contenders: string[]
+  scenarios: ScenarioName[]
+  profile: boolean
+  writesResults: boolean
+  json: boolean
+}
+
+/** Reads the command line; prints the usage and exits where it asks for that or is wrong. */
+export function readOptions(args: string[]): Options {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        rounds: { type: 'string', default: '5' },
+        scale: { type: 'string', default: 'small' },
+        only: { type: 'string' },
+        scenario: { type: 'string' },
+        profile: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) exit(usage, 0)
+    const rounds = Number(values.rounds)
+    if (!Number.isInteger(rounds) || rounds < 1 || rounds > 50) throw new Error('--rounds must be from 1 to 50')
+    const scale = scales[values.scale]
+    if (!scale) throw new Error(`--scale must be one of ${Object.keys(scales).join(', ')}`)
+    return {
+      rounds,
+      scaleName: values.scale,
+      scale,
+      contenders: chosen(
+        '--only',
+        values.only,
+        contenders.map(({ name }) => name),
+      ),
+      scenarios: chosen('--scenario', values.scenario, scenarioNames),
+      profile: values.profile,
+      // Part of it, or with a profiler, would not be comparable to what is there.
+      writesResults: !values.keep && !values.profile && !values.only && !values.scenario && values.scale !== 'tiny',
+      json: values.json,
+    }
+  } catch (error) {
+    return exit(`${(error as Error).message}\n\n${usage}`, 2)
+  }
+}
+
+function chosen<Name extends string>(option: string, list: string | undefined, all: readonly Name[]): Name[] {
+  if (list === undefined) return [...all]
+  const wanted = list.split(',')
+  const unknown = wanted.filter((name) => !all.some((known) => known === name))
+  if (unknown.length > 0) throw new Error(`${option}: there is no ${unknown.join(' and no ')}`)
+  return all.filter((name) => wanted.includes(name))
+}
+
+function exit(message: string, code: number): never {
+  process[code === 0 ? 'stdout' : 'stderr'].write(message)
+  process.exit(code)
+}

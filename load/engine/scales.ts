@@ -1,0 +1,50 @@
+/** How much and how long each scenario runs; every count and time is bounded. */
+export interface Scale {
+  warmMs: number
+  latencyMs: number
+  steadyMs: number
+  enqueueMs: number
+  /** At most so many single creates in one scenario. */
+  singlesMax: number
+  bulkTasks: number
+  drainMsMax: number
+  keyedTasks: number
+  idleMs: number
+}
+
+export const scales: Record<string, Scale> = {
+  /** Tries the harness; its numbers mean nothing. */
+  tiny: {
+    warmMs: 100,
+    latencyMs: 500,
+    steadyMs: 300,
+    enqueueMs: 300,
+    singlesMax: 300,
+    bulkTasks: 2_000,
+    drainMsMax: 5_000,
+    keyedTasks: 2_000,
+    idleMs: 1_000,
+  },
+  small: {
+    warmMs: 500,
+    latencyMs: 3_000,
+    steadyMs: 2_000,
+    enqueueMs: 1_500,
+    singlesMax: 100_000,
+    bulkTasks: 20_000,
+    drainMsMax: 8_000,
+    keyedTasks: 10_000,
+    idleMs: 5_000,
+  },
+  full: {
+    warmMs: 1_000,
+    latencyMs: 10_000,
+    steadyMs: 8_000,
+    enqueueMs: 5_000,
+    singlesMax: 500_000,
+    bulkTasks: 100_000,
+    drainMsMax: 30_000,
+    keyedTasks: 50_000,
+    idleMs: 10_000,
+  },
+}
