@@ -21,6 +21,8 @@ export interface Taker {
   types: string[]
   /** How many more tasks it takes now. */
   room: number
+  /** True while it is not known to live: it gets nothing, for its leases would only be lost. */
+  isSilent: () => boolean
   /** See Slot. */
   leaseMs: number | null
   /** Receives leases; called only with at least one, and never with more than there was room for. */
@@ -169,7 +171,7 @@ function takes(taker: Taker, queue: { project: string; name: string }): boolean 
 /** One slot for each free place, dealt round by round so that every taker gets its share of a short supply. */
 function slotsOf(takers: Taker[]): Slot[] {
   const slots: Slot[] = []
-  const order = shuffled(takers)
+  const order = shuffled(takers.filter((taker) => !taker.isSilent()))
   for (let round = 0; slots.length < slotsMax; round++) {
     const before = slots.length
     for (const { room, sessionId, worker, leaseMs } of order)

@@ -36,6 +36,7 @@ export function leaseTasks({ engine }: Tasks): UnaryHandler<LeaseTasksRequest, L
       queues: new Set(queues),
       types: types.toSorted(),
       room: maxTasks || 1,
+      isSilent: () => false,
       leaseMs,
       give: (rows) => {
         // The first leases end the wait; a call is one answer.

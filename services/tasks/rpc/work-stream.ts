@@ -33,6 +33,8 @@ export interface WorkStreamOptions {
   context: CallContext
   hello: WorkRequest_Hello
   session: Session
+  /** A worker that was not heard of for this long gets no more leases until it is. */
+  silenceMsMax: number
   /** The leases that the worker brought along. */
   held: LeaseKey[]
 }
@@ -55,15 +57,17 @@ export class WorkStream {
   readonly #held = new Map<string, LeaseKey>()
   readonly #told = new Set<string>()
   readonly #pending = new Set<Promise<void>>()
+  readonly #silenceMsMax: number
   #capacity: number
   readonly #acknowledgements: WorkResponse_Acknowledgement[] = []
   #isFull = false
 
-  constructor({ tasks, call, context, hello, session, held }: WorkStreamOptions) {
+  constructor({ tasks, call, context, hello, session, silenceMsMax, held }: WorkStreamOptions) {
     this.#tasks = tasks
     this.#call = call
     this.#context = context
     this.session = session
+    this.#silenceMsMax = silenceMsMax
     this.#capacity = hello.capacity
     for (const lease of held) this.#held.set(leaseId(lease), lease)
     const { promise, reject } = Promise.withResolvers<never>()
@@ -77,6 +81,7 @@ export class WorkStream {
       queues: new Set(hello.queues),
       types: hello.types.toSorted(),
       room: this.#room(),
+      isSilent: () => this.#isSilent(),
       leaseMs: null,
       give: (rows) => void this.#give(rows),
     }
@@ -84,7 +89,9 @@ export class WorkStream {
 
   /** Handles a message of the worker; what it causes is answered when it is durable. */
   receive({ message }: WorkRequest): void {
+    const wasSilent = this.#isSilent()
     this.heardMs = performance.now()
+    if (wasSilent) this.#updateRoom()
     switch (message?.$case) {
       case 'heartbeat':
         this.#call.send({ message: { $case: 'heartbeatAck', value: {} } })
@@ -218,6 +225,10 @@ export class WorkStream {
   #drop(lease: LeaseKey): void {
     this.#told.delete(leaseId(lease))
     if (this.#held.delete(leaseId(lease))) this.#updateRoom()
+  }
+
+  #isSilent(): boolean {
+    return performance.now() - this.heardMs > this.#silenceMsMax
   }
 
   #room(): number {

@@ -36,7 +36,16 @@ export function work(tasks: Tasks, streams: WorkStreams): BidiHandler<WorkReques
     const hello = helloOf(first.value)
     const leases = checkHello(hello)
     const { session, held, lost, isResumed } = await openOrResume(tasks, streams, hello, leases)
-    const stream = new WorkStream({ tasks, call, context, hello, session, held })
+    const stream = new WorkStream({
+      tasks,
+      call,
+      context,
+      hello,
+      session,
+      // A heartbeat is missing that should have come after a third.
+      silenceMsMax: streams.sessionTimeoutMs / 2,
+      held,
+    })
     streams.add(stream)
     try {
       call.send({
