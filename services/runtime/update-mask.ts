@@ -1,4 +1,4 @@
-import { invalidArgument } from '@flowforge/runtime/status'
+import { invalidArgument } from './status.ts'
 
 /**
  * Reads which fields an Update request changes: those of its mask, all of them for `*`, or, without a mask, those

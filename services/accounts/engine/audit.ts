@@ -1,6 +1,6 @@
 import { notFound } from '@flowforge/runtime/status'
 import type { AccountsDatabase, AuditEntryRow } from '../tables.ts'
-import { type Page, type PageRequest, toPage } from './page.ts'
+import { type Page, type PageRequest, toPage } from '@flowforge/runtime/page'
 
 /** Who does something, and by which RPC. */
 export interface Actor {

@@ -2,7 +2,7 @@ import { isUniqueViolation } from '@flowforge/runtime/database'
 import { alreadyExists, notFound } from '@flowforge/runtime/status'
 import type { AccountsDatabase, ProjectRow } from '../tables.ts'
 import { type Actor, audit } from './audit.ts'
-import { type Page, type PageRequest, toPage } from './page.ts'
+import { type Page, type PageRequest, toPage } from '@flowforge/runtime/page'
 
 /** Creates a project; ALREADY_EXISTS if its id is taken. */
 export async function createProject(

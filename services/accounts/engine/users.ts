@@ -4,7 +4,7 @@ import { isUniqueViolation } from '@flowforge/runtime/database'
 import { alreadyExists, notFound } from '@flowforge/runtime/status'
 import type { AccountsDatabase, StoredRole, UserRow } from '../tables.ts'
 import { type Actor, audit } from './audit.ts'
-import { type Page, type PageRequest, toPage } from './page.ts'
+import { type Page, type PageRequest, toPage } from '@flowforge/runtime/page'
 import { requireProject } from './projects.ts'
 
 /** Names a user. */

@@ -3,7 +3,7 @@ import type { UnaryHandler } from '@flowforge/runtime/server'
 import * as engine from '../engine/api-keys.ts'
 import type { AccountsDatabase } from '../tables.ts'
 import { parseProject } from './names.ts'
-import { nextPageToken, readPage } from './paging.ts'
+import { nextPageToken, readPage } from '@flowforge/runtime/paging'
 import { toApiKey } from './resources.ts'
 
 export function listApiKeys(db: AccountsDatabase): UnaryHandler<ListApiKeysRequest, ListApiKeysResponse> {

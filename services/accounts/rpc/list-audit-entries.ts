@@ -6,7 +6,7 @@ import type { UnaryHandler } from '@flowforge/runtime/server'
 import * as engine from '../engine/audit.ts'
 import type { AccountsDatabase } from '../tables.ts'
 import { parseProject } from './names.ts'
-import { nextPageToken, readPage } from './paging.ts'
+import { nextPageToken, readPage } from '@flowforge/runtime/paging'
 import { toAuditEntry } from './resources.ts'
 
 export function listAuditEntries(

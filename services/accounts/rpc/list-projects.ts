@@ -6,7 +6,7 @@ import type { UnaryHandler } from '@flowforge/runtime/server'
 import * as engine from '../engine/projects.ts'
 import type { AccountsDatabase } from '../tables.ts'
 import { parseProject } from './names.ts'
-import { nextPageToken, readPage } from './paging.ts'
+import { nextPageToken, readPage } from '@flowforge/runtime/paging'
 import { toProject } from './resources.ts'
 
 /** A principal has roles in one project and sees that one; a workload, which has none, sees all. */

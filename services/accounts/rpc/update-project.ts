@@ -7,7 +7,7 @@ import { actorOf } from './actor.ts'
 import { check, displayNameFinding, required } from './check.ts'
 import { parseProject } from './names.ts'
 import { toProject } from './resources.ts'
-import { fieldsToChange } from './update-mask.ts'
+import { fieldsToChange } from '@flowforge/runtime/update-mask'
 
 export function updateProject(db: AccountsDatabase): UnaryHandler<UpdateProjectRequest, Project> {
   return async (request, context) => {

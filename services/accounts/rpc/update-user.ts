@@ -8,7 +8,7 @@ import { check, displayNameFinding, required } from './check.ts'
 import { parseUser } from './names.ts'
 import { toUser } from './resources.ts'
 import { rolesFinding, toStoredRoles } from './roles.ts'
-import { fieldsToChange } from './update-mask.ts'
+import { fieldsToChange } from '@flowforge/runtime/update-mask'
 
 export function updateUser(db: AccountsDatabase): UnaryHandler<UpdateUserRequest, User> {
   return async (request, context) => {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { DeliveryRow, NotificationsDatabase, StoredState } from '../tables.ts'
-import { type Page, type PageRequest, toPage } from './page.ts'
+import { type Page, type PageRequest, toPage } from '@flowforge/runtime/page'
 import { getSubscription, type SubscriptionKey } from './subscriptions.ts'
 
 /** An event that was handed over for delivery. */

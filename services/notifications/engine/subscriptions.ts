@@ -3,7 +3,7 @@ import { isUniqueViolation } from '@flowforge/runtime/database'
 import { alreadyExists, notFound, resourceExhausted } from '@flowforge/runtime/status'
 import type { NotificationsDatabase, StoredState, SubscriptionRow } from '../tables.ts'
 import { changeSubscriptions } from './following.ts'
-import { type Page, type PageRequest, toPage } from './page.ts'
+import { type Page, type PageRequest, toPage } from '@flowforge/runtime/page'
 import { createSecret } from './secret.ts'
 
 /** Every end of a task may be told to each of them, so their number is bounded. */

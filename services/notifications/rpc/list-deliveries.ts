@@ -6,7 +6,7 @@ import type { UnaryHandler } from '@flowforge/runtime/server'
 import * as engine from '../engine/deliveries.ts'
 import type { NotificationsDatabase } from '../tables.ts'
 import { parseSubscription } from './names.ts'
-import { nextPageToken, readPage } from './paging.ts'
+import { nextPageToken, readPage } from '@flowforge/runtime/paging'
 import { toDelivery } from './resources.ts'
 
 export function listDeliveries(db: NotificationsDatabase): UnaryHandler<ListDeliveriesRequest, ListDeliveriesResponse> {

@@ -6,7 +6,7 @@ import type { UnaryHandler } from '@flowforge/runtime/server'
 import * as engine from '../engine/subscriptions.ts'
 import type { NotificationsDatabase } from '../tables.ts'
 import { parseProject } from './names.ts'
-import { nextPageToken, readPage } from './paging.ts'
+import { nextPageToken, readPage } from '@flowforge/runtime/paging'
 import { toSubscription } from './resources.ts'
 
 export function listSubscriptions(

@@ -10,7 +10,7 @@ import { parseSubscription } from './names.ts'
 import { toSubscription } from './resources.ts'
 import { statesFinding, toStoredStates } from './states.ts'
 import type { TakeHead } from './take-head.ts'
-import { fieldsToChange } from './update-mask.ts'
+import { fieldsToChange } from '@flowforge/runtime/update-mask'
 
 export function updateSubscription(
   db: NotificationsDatabase,

@@ -5,7 +5,7 @@ import { invalidArgument } from '@flowforge/runtime/status'
 import { listTasks as list } from '../engine/list.ts'
 import { conditionOf } from './filter-condition.ts'
 import { parseProject } from './names.ts'
-import { pageSizeOf } from './page-size.ts'
+import { pageSizeOf } from '@flowforge/runtime/paging'
 import { messageOf, type Tasks } from './tasks.ts'
 
 /** ListTasks: one page, newest first unless asked otherwise. */

@@ -8,7 +8,7 @@ import { changeQueue, listQueues, readQueue, setPaused, type QueueCounts } from 
 import type { QueueRow } from '../tables.ts'
 import { checkQueue } from './check-queue.ts'
 import { parseProject, parseQueueName, queueName } from './names.ts'
-import { pageSizeOf } from './page-size.ts'
+import { pageSizeOf } from '@flowforge/runtime/paging'
 import { durationOf } from './task-message.ts'
 import type { Tasks } from './tasks.ts'
 
