@@ -1,10 +1,11 @@
 import type { Project } from '@flowforge/proto/flowforge/accounts/v1/account.ts'
 import type { CreateProjectRequest } from '@flowforge/proto/flowforge/accounts/v1/account_service.ts'
+import { check, idFinding, required } from '@flowforge/runtime/findings'
 import type { UnaryHandler } from '@flowforge/runtime/server'
 import * as engine from '../engine/projects.ts'
 import type { AccountsDatabase } from '../tables.ts'
 import { actorOf } from './actor.ts'
-import { check, displayNameFinding, idFinding, required } from './check.ts'
+import { displayNameFinding } from './check.ts'
 import { toProject } from './resources.ts'
 
 export function createProject(db: AccountsDatabase): UnaryHandler<CreateProjectRequest, Project> {

@@ -1,6 +1,6 @@
 import { Role } from '@flowforge/proto/flowforge/mesh/v1/policy.ts'
+import type { Finding } from '@flowforge/runtime/findings'
 import type { StoredRole } from '../tables.ts'
-import type { Finding } from './check.ts'
 
 const stored = new Map<Role, StoredRole>([
   [Role.ROLE_VIEWER, 'viewer'],

@@ -2,10 +2,11 @@ import type {
   CreateSubscriptionRequest,
   Subscription,
 } from '@flowforge/proto/flowforge/notifications/v1/subscription_service.ts'
+import { check, idFinding, required } from '@flowforge/runtime/findings'
 import type { UnaryHandler } from '@flowforge/runtime/server'
 import * as engine from '../engine/subscriptions.ts'
 import type { NotificationsDatabase } from '../tables.ts'
-import { check, idFinding, queuesFinding, required, secretFinding, typesFinding, urlFinding } from './check.ts'
+import { queuesFinding, secretFinding, typesFinding, urlFinding } from './check.ts'
 import { parseProject } from './names.ts'
 import { toSubscription } from './resources.ts'
 import { statesFinding, toStoredStates } from './states.ts'

@@ -1,7 +1,7 @@
 import type { TaskState } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
+import type { Finding } from '@flowforge/runtime/findings'
 import { toStoredState } from '../engine/states.ts'
 import type { StoredState } from '../tables.ts'
-import type { Finding } from './check.ts'
 
 /** Judges which ends to tell: final states, none twice. */
 export function statesFinding(field: string, list: TaskState[]): Finding {

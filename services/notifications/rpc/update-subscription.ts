@@ -2,10 +2,11 @@ import type {
   Subscription,
   UpdateSubscriptionRequest,
 } from '@flowforge/proto/flowforge/notifications/v1/subscription_service.ts'
+import { check, required } from '@flowforge/runtime/findings'
 import type { UnaryHandler } from '@flowforge/runtime/server'
 import * as engine from '../engine/subscriptions.ts'
 import type { NotificationsDatabase } from '../tables.ts'
-import { check, queuesFinding, required, typesFinding, urlFinding } from './check.ts'
+import { queuesFinding, typesFinding, urlFinding } from './check.ts'
 import { parseSubscription } from './names.ts'
 import { toSubscription } from './resources.ts'
 import { statesFinding, toStoredStates } from './states.ts'

@@ -1,26 +1,24 @@
 /** A caller's queue settings, checked and brought into the engine's form. */
 import type { Queue } from '@flowforge/proto/opaque/flowforge/tasks/v1/queue_service.ts'
+import { fieldsToChange } from '@flowforge/runtime/update-mask'
 import type { QueueChange } from '../engine/queues.ts'
-import { checkMask, isMasked } from './field-mask.ts'
 import { idDescription, isId } from './names.ts'
 import { Violations } from './violations.ts'
 
 const hourMs = 3_600_000
-const updatable = [
-  'retention',
-  'concurrency',
-  'concurrency_per_key',
-  'rate_per_second',
-  'rate_burst',
-  'fairness_weights',
-  'ageing',
-]
 
 /** Throws INVALID_ARGUMENT with every violation. What the mask does not name, or what is unset without one, stays as it is. */
 export function checkQueue(queue: Queue, mask: string[] | undefined): QueueChange {
-  checkMask(mask, updatable)
+  const changed = fieldsToChange(mask, {
+    retention: queue.retention !== undefined,
+    concurrency: queue.concurrency !== 0,
+    concurrency_per_key: queue.concurrencyPerKey !== 0,
+    rate_per_second: queue.ratePerSecond !== 0,
+    rate_burst: queue.rateBurst !== 0,
+    fairness_weights: Object.keys(queue.fairnessWeights).length > 0,
+    ageing: queue.ageing !== undefined,
+  })
   const violations = new Violations()
-  const has = (path: string, isSet: boolean): boolean => isMasked(mask, path, isSet)
   violations.check(isId(queue.name.split('/')[3] ?? ''), 'queue.name', idDescription)
   const retentionMs = violations.duration('queue.retention', queue.retention, hourMs, 400 * 24 * hourMs)
   const ageingMs = violations.duration('queue.ageing', queue.ageing, 1000, 7 * 24 * hourMs)
@@ -43,15 +41,13 @@ export function checkQueue(queue: Queue, mask: string[] | undefined): QueueChang
     )
   violations.throwIfAny()
   return {
-    retentionS: has('retention', retentionMs !== null) ? (retentionMs ?? 14 * 24 * hourMs) / 1000 : undefined,
-    concurrency: has('concurrency', queue.concurrency !== 0) ? queue.concurrency || null : undefined,
-    concurrencyPerKey: has('concurrency_per_key', queue.concurrencyPerKey !== 0)
-      ? queue.concurrencyPerKey || 1
-      : undefined,
-    ratePerS: has('rate_per_second', rate !== 0) ? rate || null : undefined,
-    rateBurst: has('rate_burst', queue.rateBurst !== 0) ? queue.rateBurst || null : undefined,
-    fairnessWeights: has('fairness_weights', weights.length > 0) ? queue.fairnessWeights : undefined,
-    ageingS: has('ageing', ageingMs !== null) ? ageingMs && ageingMs / 1000 : undefined,
+    retentionS: changed.has('retention') ? (retentionMs ?? 14 * 24 * hourMs) / 1000 : undefined,
+    concurrency: changed.has('concurrency') ? queue.concurrency || null : undefined,
+    concurrencyPerKey: changed.has('concurrency_per_key') ? queue.concurrencyPerKey || 1 : undefined,
+    ratePerS: changed.has('rate_per_second') ? rate || null : undefined,
+    rateBurst: changed.has('rate_burst') ? queue.rateBurst || null : undefined,
+    fairnessWeights: changed.has('fairness_weights') ? queue.fairnessWeights : undefined,
+    ageingS: changed.has('ageing') ? ageingMs && ageingMs / 1000 : undefined,
   }
 }
 

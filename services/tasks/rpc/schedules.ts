@@ -7,22 +7,21 @@ import {
 } from '@flowforge/proto/opaque/flowforge/tasks/v1/schedule_service.ts'
 import { Task } from '@flowforge/proto/opaque/flowforge/tasks/v1/task.ts'
 import { decodePageToken, encodePageToken } from '@flowforge/runtime/page-token'
+import { pageSizeOf } from '@flowforge/runtime/paging'
 import type { Handlers } from '@flowforge/runtime/server'
 import { alreadyExists, notFound } from '@flowforge/runtime/status'
+import { fieldsToChange } from '@flowforge/runtime/update-mask'
 import { nextFireTime } from '../engine/cron.ts'
 import * as schedules from '../engine/schedules.ts'
 import type { ScheduleRow } from '../tables.ts'
 import { createForNow } from '../upkeep/create-from-schedule.ts'
 import { backfillSchedule } from './backfill-schedule.ts'
 import { checkTask } from './check-task.ts'
-import { checkMask, isMasked } from './field-mask.ts'
 import { idDescription, isId, parseProject, parseScheduleName, scheduleName } from './names.ts'
-import { pageSizeOf } from '@flowforge/runtime/paging'
 import { durationOf } from './task-message.ts'
 import type { Tasks } from './tasks.ts'
 import { Violations } from './violations.ts'
 
-const updatable = ['cron', 'time_zone', 'task', 'missed_fire_policy', 'overlap_policy', 'jitter']
 const hourMs = 3_600_000
 
 /** @param onChanged Called when some schedule may fire earlier than before. */
@@ -75,10 +74,17 @@ export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<
     },
     async updateSchedule({ schedule, updateMask }) {
       const row = await rowByName(schedule?.name ?? '')
-      checkMask(updateMask, updatable)
       const { cron = '', timeZone = '', task, missedFirePolicy = 0, overlapPolicy = 0, jitter } = schedule ?? {}
-      const isCron = isMasked(updateMask, 'cron', cron !== '')
-      const isZone = isMasked(updateMask, 'time_zone', timeZone !== '')
+      const changed = fieldsToChange(updateMask, {
+        cron: cron !== '',
+        time_zone: timeZone !== '',
+        task: task !== undefined,
+        missed_fire_policy: missedFirePolicy !== 0,
+        overlap_policy: overlapPolicy !== 0,
+        jitter: jitter !== undefined,
+      })
+      const isCron = changed.has('cron')
+      const isZone = changed.has('time_zone')
       const violations = new Violations()
       checkCron(violations, isCron ? cron : row.cron, isZone ? timeZone : row.time_zone)
       const policies = checkPolicies(violations, schedule)
@@ -86,12 +92,10 @@ export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<
       return change(schedule!.name, {
         ...(isCron && { cron }),
         ...(isZone && { timeZone: timeZone || 'UTC' }),
-        ...(isMasked(updateMask, 'task', task !== undefined) && { template: templateOf(tasks, row.project, task) }),
-        ...(isMasked(updateMask, 'missed_fire_policy', missedFirePolicy !== 0) && {
-          missedFirePolicy: policies.missedFirePolicy,
-        }),
-        ...(isMasked(updateMask, 'overlap_policy', overlapPolicy !== 0) && { overlapPolicy: policies.overlapPolicy }),
-        ...(isMasked(updateMask, 'jitter', jitter !== undefined) && { jitterMs: policies.jitterMs }),
+        ...(changed.has('task') && { template: templateOf(tasks, row.project, task) }),
+        ...(changed.has('missed_fire_policy') && { missedFirePolicy: policies.missedFirePolicy }),
+        ...(changed.has('overlap_policy') && { overlapPolicy: policies.overlapPolicy }),
+        ...(changed.has('jitter') && { jitterMs: policies.jitterMs }),
       })
     },
     async deleteSchedule({ name }) {
