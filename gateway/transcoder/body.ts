@@ -31,7 +31,8 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Bu
 }
 
 function tooLarge(bytesMax: number): RpcError {
-  return new RpcError(status.INVALID_ARGUMENT, `the body is larger than ${bytesMax} bytes`, {
+  // gRPC's own word for a message over the limit; a repeat would meet the same, so there is no RetryInfo.
+  return new RpcError(status.RESOURCE_EXHAUSTED, `the body is larger than ${bytesMax} bytes`, {
     httpStatus: 413,
     reason: 'BODY_TOO_LARGE',
   })

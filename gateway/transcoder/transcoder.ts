@@ -13,7 +13,7 @@ import type { Tree } from './fields.ts'
 import { timeoutOf, toHeaders, toMetadata } from './headers.ts'
 import { readHttpBody } from './http-body.ts'
 import { JsonCodec } from './json/codec.ts'
-import { MalformedPath, type Match, type MatchTable } from './path/match-table.ts'
+import { MalformedPath, type Lookup, type Match, type MatchTable } from './path/match-table.ts'
 import { encodeRequest } from './request.ts'
 import { compileRoutes, type Route } from './routes.ts'
 import { pipeStream } from './stream.ts'
@@ -37,6 +37,16 @@ export interface Exchange {
   isRepeatable: boolean
 }
 
+/** The answer to a unary call, as it goes to the caller. */
+export interface Answer {
+  readonly contentType: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly data: Buffer
+}
+
+/** Makes a call; it goes on when its caller leaves. It ends at `deadline` (epoch ms), or else at the exchange's own. */
+export type Call = (deadline?: number) => Promise<Answer>
+
 export interface TranscoderOptions {
   /** A serialized `google.protobuf.FileDescriptorSet` with its imports. */
   readonly descriptors: Uint8Array
@@ -48,6 +58,10 @@ export interface TranscoderOptions {
   admit?(exchange: Exchange): void | Promise<void>
   /** Called with the request while it is JSON. */
   complete?(exchange: Exchange, request: Tree): void
+  /** Stands around a unary call: answers without it, or does something before or after. Undefined leaves it alone. */
+  around?(exchange: Exchange, request: Buffer, call: Call): Promise<Answer> | undefined
+  /** Sends the answer of a unary call; `sendAnswer` if undefined. */
+  send?(exchange: Exchange, answer: Answer): void | Promise<void>
   /** Called once per request, after its answer, or with what was thrown. */
   observe?(
     request: IncomingMessage,
@@ -68,6 +82,10 @@ export interface TranscoderOptions {
 export interface Transcoder {
   /** Every type of the descriptor set. */
   readonly registry: FileRegistry
+  /** Every binding that is served. */
+  readonly routes: readonly Route[]
+  /** The HTTP methods that are served at a path, as `Allow` names them; none if there is nothing. Throws RpcError for a path that is no path. */
+  allowedMethods(path: string): string[]
   /** Answers a request, whatever it is; never rejects. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>
   /** Answers with an error, as `handle` does. */
@@ -140,7 +158,13 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
     const upstream = upstreams.get(route.method)!
     // Nobody waits for the answer any more, and nobody would cancel the call.
     if (response.destroyed) throw new RpcError(status.CANCELLED, 'the caller went away')
-    if (!isStream) return unary(upstream, call, response, request.method === 'HEAD', toError)
+    const send = options.send ?? sendAnswer
+    if (!isStream) {
+      const around = options.around?.(exchange, encoded, (until = deadline) =>
+        unary(upstream, { ...call, deadline: until }, undefined, toError),
+      )
+      return send(exchange, await (around ?? unary(upstream, call, response, toError)))
+    }
     if (request.method === 'HEAD') return void response.writeHead(200).end()
     await pipeStream(upstream.serverStream(call), response, {
       isEvents: /\btext\/event-stream\b/.test(request.headers.accept ?? ''),
@@ -156,6 +180,8 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
 
   return {
     registry,
+    routes: table.values,
+    allowedMethods: (path) => allowedAt(table, path),
     refuse,
     endStreams: (error) => running.forEach((finish) => finish(error)),
     async handle(request, response) {
@@ -175,56 +201,70 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
 }
 
 function findRoute(table: MatchTable<Route>, method: string, path: string): Match<Route> {
+  const lookup = find(table, method, path)
+  if (lookup.kind === 'match') return lookup.match
+  if (lookup.allowed.length === 0) throw new RpcError(status.NOT_FOUND, 'there is nothing at this path')
+  const allow = withHead(lookup.allowed).join(', ')
+  throw new RpcError(status.UNIMPLEMENTED, `${method} is not possible here, only ${allow}`, {
+    httpStatus: 405,
+    reason: 'METHOD_NOT_ALLOWED',
+    headers: { allow },
+  })
+}
+
+function find(table: MatchTable<Route>, method: string, path: string): Lookup<Route> {
   try {
-    let lookup = table.find(method, path)
-    if (lookup.kind === 'none' && method === 'HEAD') lookup = table.find('GET', path)
-    if (lookup.kind === 'match') return lookup.match
-    if (lookup.allowed.length === 0) throw new RpcError(status.NOT_FOUND, 'there is nothing at this path')
-    const allow = lookup.allowed.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ')
-    throw new RpcError(status.UNIMPLEMENTED, `${method} is not possible here, only ${allow}`, {
-      httpStatus: 405,
-      reason: 'METHOD_NOT_ALLOWED',
-      headers: { allow },
-    })
+    const lookup = table.find(method, path)
+    return lookup.kind === 'none' && method === 'HEAD' ? table.find('GET', path) : lookup
   } catch (error) {
     throw error instanceof MalformedPath ? new RpcError(status.INVALID_ARGUMENT, error.message) : error
   }
 }
 
+// No template is of this method, so that a lookup tells which there are.
+const noMethod = ''
+
+function allowedAt(table: MatchTable<Route>, path: string): string[] {
+  const lookup = find(table, noMethod, path)
+  return lookup.kind === 'none' ? withHead(lookup.allowed) : []
+}
+
+function withHead(methods: readonly string[]): string[] {
+  return methods.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]))
+}
+
+/** Calls; ends the call when `response` closes before its answer is there. */
 function unary(
   upstream: Upstream,
   call: Parameters<Upstream['unary']>[0],
-  response: ServerResponse,
-  isHead: boolean,
+  response: ServerResponse | undefined,
   toError: (error: ServiceError) => RpcError,
-): Promise<void> {
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const onClose = (): void => outgoing.cancel()
     const outgoing = upstream.unary(call, (error, answer, headers) => {
-      response.off('close', onClose)
+      response?.off('close', onClose)
       if (error !== null) return reject(toError(error))
       try {
-        sendAnswer(response, call.route, answer!, toHeaders(headers), isHead)
-        resolve()
+        resolve({ ...readAnswer(call.route, answer!), headers: toHeaders(headers) })
       } catch (cause) {
         reject(new RpcError(status.INTERNAL, 'the answer has no JSON form', { cause }))
       }
     })
-    response.once('close', onClose)
+    response?.once('close', onClose)
   })
 }
 
-function sendAnswer(
-  response: ServerResponse,
-  { decode }: Route,
-  answer: Buffer,
-  headers: Record<string, string>,
-  isHead: boolean,
-): void {
-  const { contentType, data } =
-    decode === undefined ? readHttpBody(answer) : { contentType: 'application/json', data: Buffer.from(decode(answer)) }
+function readAnswer({ decode }: Route, answer: Buffer): { contentType: string; data: Buffer } {
+  return decode === undefined
+    ? readHttpBody(answer)
+    : { contentType: 'application/json', data: Buffer.from(decode(answer)) }
+}
+
+/** Sends an answer as it is. */
+export function sendAnswer({ request, response }: Exchange, { contentType, headers, data }: Answer): void {
   response.writeHead(200, { ...headers, 'content-type': contentType, 'content-length': data.length })
-  response.end(isHead ? undefined : data)
+  response.end(request.method === 'HEAD' ? undefined : data)
 }
 
 function sendError(request: IncomingMessage, response: ServerResponse, error: RpcError): void {

@@ -64,7 +64,7 @@ const refusals: Record<string, Refusal> = {
   'no type': { body: json({ payload: {} }), is: [400, 'INVALID_ARGUMENT'], field: /type/ },
   'a body of 10 MB': {
     body: json({ type: 'echo', payload: { text: 'x'.repeat(10_000_000) } }),
-    is: [413, 'INVALID_ARGUMENT'],
+    is: [413, 'RESOURCE_EXHAUSTED'],
   },
   'a payload over 256 KiB': {
     body: json({ type: 'echo', payload: { text: 'x'.repeat(300_000) } }),

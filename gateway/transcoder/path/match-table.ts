@@ -39,6 +39,12 @@ export const anyMethod = '*'
  */
 export class MatchTable<T> {
   readonly #byVerb = new Map<string, Node<T>>()
+  readonly #values: T[] = []
+
+  /** Everything that was registered, in that order. */
+  get values(): readonly T[] {
+    return this.#values
+  }
 
   /** Registers a template. Two templates that match the same paths with the same method are an error. */
   add(method: string, template: Template, value: T): void {
@@ -51,6 +57,7 @@ export class MatchTable<T> {
     if (other !== undefined)
       throw new Error(`${method} ${template.text} matches the same paths as ${other.template.text}`)
     leaves.set(method, { template, value })
+    this.#values.push(value)
   }
 
   /** Looks up a path without its query; throws MalformedPath. */
