@@ -6,13 +6,12 @@
  * - the same types once more in `gen/opaque`, where every `google.protobuf.Struct` is `bytes`: the two are the same
  *   on the wire, and a server that only stores a payload has no reason to build objects from it.
  */
-import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { findPackageJSON } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import { FieldDescriptorProto_Type, FileDescriptorSetSchema, type DescriptorProto } from '@bufbuild/protobuf/wkt'
+import { buf, packageFolder } from './buf.ts'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = dirname(here)
@@ -38,7 +37,7 @@ export function generate(): void {
   rmSync(making, { recursive: true, force: true })
   mkdirSync(making, { recursive: true })
   const descriptors = join(making, 'descriptors.binpb')
-  buf('build', '--as-file-descriptor-set', '--output', descriptors)
+  buf(root, 'build', '--as-file-descriptor-set', '--output', descriptors)
   generateTypes(descriptors, making)
   const opaque = join(making, 'opaque.binpb')
   writeFileSync(opaque, withStructsAsBytes(readFileSync(descriptors)))
@@ -77,7 +76,7 @@ function generateTypes(input: string, out: string): void {
       },
     ],
   }
-  buf('generate', input, '--template', JSON.stringify(template))
+  buf(root, 'generate', input, '--template', JSON.stringify(template))
 }
 
 function withStructsAsBytes(set: Uint8Array): Uint8Array {
@@ -96,23 +95,4 @@ function withStructsAsBytes(set: Uint8Array): Uint8Array {
   }
   for (const file of image.file) if (file.package.startsWith('flowforge.')) file.messageType.forEach(visit)
   return toBinary(FileDescriptorSetSchema, image)
-}
-
-function buf(...args: string[]): void {
-  // The platform's own binary: npm may be told not to run the script that would link it.
-  const binary = join(
-    packageFolder(`@bufbuild/buf-${process.platform}-${process.arch === 'x64' ? 'x64' : process.arch}`),
-    'bin/buf',
-  )
-  execFileSync(binary, args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
-  })
-}
-
-function packageFolder(name: string): string {
-  const manifest = findPackageJSON(name, import.meta.url)
-  if (!manifest) throw new Error(`${name} is not installed; run npm install`)
-  return dirname(manifest)
 }

@@ -1,13 +1,14 @@
 /** `npm run check`: everything that can be found out without running the system. Runs all, then fails if one failed. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { bufBinary } from '@flowforge/proto/buf'
 import { root } from './config.ts'
 
 const bin = (name: string) => join(root, 'node_modules/.bin', name)
 const checks: { name: string; command: string; args: string[] }[] = [
   {
     name: 'contracts (buf lint)',
-    command: join(root, `node_modules/@bufbuild/buf-${process.platform}-${process.arch}/bin/buf`),
+    command: bufBinary(),
     args: ['lint'],
   },
   { name: 'types (tsc)', command: bin('tsc'), args: ['--noEmit', '-p', '.'] },

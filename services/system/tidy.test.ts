@@ -91,7 +91,7 @@ test('files are named in kebab-case for what they hold, not for a habit', () => 
 test('the environment is read in configuration files and nowhere else', () => {
   // Starting processes hands it on, which is not reading; the launcher and the tests do that.
   const mayRead =
-    /(^|\/)config\.ts$|\.test\.ts$|\/testing\/|^services\/(local|system)\/|^proto\/generate\.ts$|^sdk\/cli\/|\/examples\//
+    /(^|\/)config\.ts$|\.test\.ts$|\/testing\/|^services\/(local|system)\/|^proto\/buf\.ts$|^sdk\/cli\/|\/examples\//
   const readers = code.filter((file) => /\.(ts|mjs)$/.test(file) && /process\.env\b/.test(read(file)))
   deepEqual(
     readers.filter((file) => !mayRead.test(file)),
@@ -102,6 +102,7 @@ test('the environment is read in configuration files and nowhere else', () => {
 test('imports point down only', () => {
   const forbidden: [from: RegExp, to: RegExp][] = [
     [/^sdk\//, /@flowforge\/(?!proto|sdk)/],
+    [/^mesh\//, /@flowforge\/(?!proto|mesh)/],
     [
       /^services\/(tasks|accounts|notifications|worker)\//,
       /@flowforge\/(tasks|accounts|notifications|worker|gateway)\b/,
