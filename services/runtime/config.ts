@@ -1,5 +1,5 @@
 /** Configuration comes from the environment and is read once, here: no other file of a process looks at `process.env`. */
-import { parseDuration } from './duration.ts'
+import { parseDuration } from '@flowforge/mesh/policy/duration'
 
 /** A variable that is missing or cannot be read; the message is one line that tells an operator what to set. */
 export class ConfigError extends Error {
