@@ -1,13 +1,13 @@
 import { status } from '@grpc/grpc-js'
 import type { MethodPolicy } from '@flowforge/runtime/policy'
-import type { Principal } from './authenticate.ts'
+import type { Principal } from './principal.ts'
 import { refusal } from './refusal.ts'
 
 /**
- * Refuses a call that the principal may not make: without one of the RPC's roles, or with a resource name of another
- * project. The answer is the same whether that project exists or not.
+ * Answers with the project that a call is about, or refuses it: without one of the RPC's roles, or with a resource name
+ * of another project. The refusal is the same whether that project exists or not.
  */
-export function authorize(principal: Principal, policy: MethodPolicy, names: Iterable<string>): void {
+export function authorize(principal: Principal, policy: MethodPolicy, names: Iterable<string>): string {
   if (!hasRole(principal, policy)) {
     const needed = [...policy.roles].join(' or ')
     throw refusal(
@@ -16,15 +16,20 @@ export function authorize(principal: Principal, policy: MethodPolicy, names: Ite
       `this needs the role ${needed === '' ? 'of a service' : needed}`,
     )
   }
+  const { projects } = principal
+  let project: string | undefined
   for (const name of names) {
-    if (!isInside(name, principal.project)) {
+    const own = projects.find((candidate) => isInside(name, candidate))
+    if (own === undefined || (project !== undefined && own !== project)) {
       throw refusal(
         status.PERMISSION_DENIED,
         'OTHER_PROJECT',
-        `the API key is of ${principal.project} and nothing else`,
+        `the credential is of ${projects.join(', ')} and nothing else`,
       )
     }
+    project = own
   }
+  return project ?? projects[0]
 }
 
 function hasRole({ roles }: Principal, policy: MethodPolicy): boolean {

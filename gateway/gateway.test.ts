@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { notFound, unavailable } from '@flowforge/runtime/status'
-import { startBehind } from './testing/setup.ts'
+import { until } from '@flowforge/runtime/testing/poll'
+import { startBehind, type Behind } from './testing/setup.ts'
 
 const tasksPath = '/v1/projects/a/tasks'
 
@@ -56,13 +57,45 @@ for (const [method, path, key] of [
   })
 }
 
+/** Waits until the gateway hears of changed keys, by a change of `admin`. */
+async function watching(behind: Behind): Promise<void> {
+  await behind.call('GET', tasksPath)
+  const before = behind.verifications
+  await behind.tellKeysChanged(['projects/a/apiKeys/admin'])
+  await until(async () => (await behind.call('GET', tasksPath)).status === 200 && behind.verifications > before)
+}
+
 test('a key is verified once for many requests, and a wrong one too', async (t) => {
   const behind = await startBehind(t)
-  await Promise.all(Array.from({ length: 20 }, () => behind.call('GET', tasksPath)))
-  await behind.call('GET', tasksPath)
-  equal(behind.verifications, 1)
-  for (let i = 0; i < 3; i++) await behind.call('GET', tasksPath, { key: 'wrong' })
-  equal(behind.verifications, 2)
+  await watching(behind)
+  for (const [key, status] of [
+    ['viewer', 200],
+    ['wrong', 401],
+  ] as const) {
+    const before = behind.verifications
+    const answers = await Promise.all(Array.from({ length: 20 }, () => behind.call('GET', tasksPath, { key })))
+    deepEqual(
+      new Set([...answers, await behind.call('GET', tasksPath, { key })].map((answer) => answer.status)),
+      new Set([status]),
+    )
+    equal(behind.verifications - before, 1)
+  }
+})
+
+test('a key that changed is verified anew at once, and every key when changes were missed', async (t) => {
+  const behind = await startBehind(t, { FLOWFORGE_KEY_CACHE: '1m' })
+  const verifications = async (keys: string[]): Promise<number> => {
+    const before = behind.verifications
+    for (const key of keys) equal((await behind.call('GET', tasksPath, { key })).status, 200)
+    return behind.verifications - before
+  }
+  await behind.tellKeysChanged()
+  await until(async () => (await verifications(['admin', 'viewer'])) === 0)
+  await behind.tellKeysChanged(['projects/a/apiKeys/admin'])
+  await until(async () => (await verifications(['admin'])) === 1)
+  equal(await verifications(['admin', 'viewer']), 0)
+  await behind.tellKeysChanged()
+  await until(async () => (await verifications(['admin', 'viewer'])) === 2)
 })
 
 test('services for services are not reachable from outside', async (t) => {

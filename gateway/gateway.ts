@@ -7,11 +7,13 @@ import type { Logger } from '@flowforge/runtime/log'
 import { Counter, registry } from '@flowforge/runtime/metrics'
 import { loadPolicies } from '@flowforge/runtime/policy'
 import { tracer, tracing } from '@flowforge/runtime/tracing'
+import { apiKeys } from './api-keys.ts'
 import { authenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
-import type { GatewayConfig } from './config.ts'
+import { oidcOptions, type GatewayConfig } from './config.ts'
 import { fillRequestId } from './idempotency.ts'
 import { rateLimit } from './limits.ts'
+import { oidc } from './oidc.ts'
 import { errorDomain } from './refusal.ts'
 import { startHttpServer, type HttpServer } from './server.ts'
 import { createTranscoder, type TranscoderOptions } from './transcoder/transcoder.ts'
@@ -32,7 +34,9 @@ export async function startGateway(
 ): Promise<HttpServer> {
   const upstreams = dialUpstreams(config, certificates, log)
   const policies = loadPolicies()
-  const authenticate = authenticator(upstreams.accounts, config.keyCacheMs)
+  const keys = apiKeys(upstreams.accounts, config.keyCacheMs, log)
+  const provider = oidcOptions(config)
+  const authenticate = authenticator(keys.verify, provider && oidc(provider))
   const limit = rateLimit(config.rateLimitPerMinute)
   const transcoder = createTranscoder({
     descriptors: descriptorSet(),
@@ -48,9 +52,9 @@ export async function startGateway(
     async admit({ request, response, route, variables, metadata }) {
       const principal = await authenticate(request.headers.authorization)
       await limit(principal.name, response)
-      authorize(principal, policies.get(route.path)!, variables.values())
+      const project = authorize(principal, policies.get(route.path)!, variables.values())
       metadata.set('flowforge-principal', principal.name)
-      metadata.set('flowforge-project', principal.project)
+      metadata.set('flowforge-project', project)
     },
     complete(exchange, request) {
       const key = exchange.request.headers['idempotency-key']
@@ -63,6 +67,7 @@ export async function startGateway(
     port: server.port,
     async stop(graceMs) {
       await server.stop(graceMs)
+      keys.close()
       upstreams.close()
     },
   }

@@ -1,10 +1,12 @@
 import type { ServiceDefinition } from '@grpc/grpc-js'
+import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { fromJson, toBinary, type JsonValue } from '@bufbuild/protobuf'
 import { descriptorRegistry } from '@flowforge/proto/descriptors'
 import {
   VerifyApiKeyRequest,
   VerifyApiKeyResponse,
+  WatchApiKeysResponse,
   AuthServiceService,
 } from '@flowforge/proto/flowforge/accounts/v1/auth_service.ts'
 import { AccountServiceService } from '@flowforge/proto/flowforge/accounts/v1/account_service.ts'
@@ -32,6 +34,8 @@ export interface Behind {
   readonly calls: { rpc: string; request: never; context: CallContext }[]
   /** How often a key was verified. */
   verifications: number
+  /** Tells the gateway that these keys changed; undefined says that changes were missed. */
+  tellKeysChanged(names?: string[]): Promise<void>
   stopTasks(): Promise<void>
   startTasks(): Promise<void>
   /** Calls the gateway with a key: `admin`, `viewer`, `submitter`, `worker`, or any text. */
@@ -98,6 +102,8 @@ export async function startBehind(t: TestContext, env: Record<string, string> = 
       ]),
     ),
   })
+  let tellKeysChanged: Behind['tellKeysChanged']
+  const watching = Promise.withResolvers<void>()
   const auth: Service = {
     definition: AuthServiceService,
     handlers: {
@@ -111,6 +117,16 @@ export async function startBehind(t: TestContext, env: Record<string, string> = 
           roles: [role],
           expireTime: undefined,
         }
+      },
+      async watchApiKeys(
+        _request: unknown,
+        context: CallContext,
+        send: (response: WatchApiKeysResponse) => Promise<void>,
+      ): Promise<void> {
+        tellKeysChanged = (names) => send({ apiKeys: names ?? [], missed: names === undefined })
+        await send({ apiKeys: [], missed: true })
+        watching.resolve()
+        await Promise.race([once(context.signal, 'abort'), once(context.draining, 'abort')])
       },
     },
   }
@@ -142,6 +158,10 @@ export async function startBehind(t: TestContext, env: Record<string, string> = 
   return Object.assign(behind, {
     url,
     gateway,
+    async tellKeysChanged(names?: string[]) {
+      await watching.promise
+      await tellKeysChanged(names)
+    },
     stopTasks: () => tasks.stop(0),
     async startTasks() {
       tasks = await serve('tasks', taskServices, tasksAddress)

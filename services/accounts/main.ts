@@ -7,6 +7,7 @@ import { runProcess } from '@flowforge/runtime/run-process'
 import { startServer } from '@flowforge/runtime/server'
 import { readAccountsConfig } from './config.ts'
 import { bootstrap } from './engine/bootstrap.ts'
+import { KeyChanges } from './engine/key-changes.ts'
 import { accountsServices } from './service.ts'
 import type { AccountsSchema } from './tables.ts'
 
@@ -27,7 +28,10 @@ await runProcess(component, async ({ log, health, onStop }) => {
   const made = await bootstrap(database.kysely, certificates.identity, config.bootstrapKeyFile)
   if (made.keyFile) log.info({ file: config.bootstrapKeyFile }, 'wrote an admin key for projects/default')
 
-  const services = accountsServices(database.kysely)
+  const keyChanges = new KeyChanges(url, log)
+  onStop(() => keyChanges.stop())
+  await keyChanges.start()
+  const services = accountsServices(database.kysely, keyChanges)
   const server = await startServer({ listen: config.listen, certificates, services, log, health })
   onStop(() => server.stop(drainMsMax))
 })

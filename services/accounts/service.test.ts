@@ -163,7 +163,7 @@ test('a key needs a role, a future expiry and a user of its project', async (t) 
 
 test('with a user go its keys, which stay listed as revoked', async (t) => {
   const { accounts, auth, createKey, createUser } = await setup(t)
-  const user = await createUser('ann@example.com')
+  const user = await createUser('ann@example.com', [Role.ROLE_ADMIN])
   const own = await createKey({ roles: [Role.ROLE_ADMIN], user: user.name })
   const other = await createKey({ roles: [Role.ROLE_ADMIN] })
   await accounts.deleteUser({ name: user.name })

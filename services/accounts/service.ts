@@ -16,10 +16,12 @@ import { revokeApiKey } from './rpc/revoke-api-key.ts'
 import { updateProject } from './rpc/update-project.ts'
 import { updateUser } from './rpc/update-user.ts'
 import { verifyApiKey } from './rpc/verify-api-key.ts'
+import { watchApiKeys } from './rpc/watch-api-keys.ts'
+import type { KeyChanges } from './engine/key-changes.ts'
 import type { AccountsDatabase } from './tables.ts'
 
 /** The table of contents: every RPC of `flowforge.accounts.v1` and what answers it. */
-export function accountsServices(db: AccountsDatabase): Service[] {
+export function accountsServices(db: AccountsDatabase, keyChanges: KeyChanges): Service[] {
   return [
     service(AccountServiceService, {
       createProject: createProject(db),
@@ -37,6 +39,6 @@ export function accountsServices(db: AccountsDatabase): Service[] {
       revokeApiKey: revokeApiKey(db),
       listAuditEntries: listAuditEntries(db),
     }),
-    service(AuthServiceService, { verifyApiKey: verifyApiKey(db) }),
+    service(AuthServiceService, { verifyApiKey: verifyApiKey(db), watchApiKeys: watchApiKeys(keyChanges) }),
   ]
 }

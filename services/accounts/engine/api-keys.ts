@@ -5,6 +5,8 @@ import type { AccountsDatabase, ApiKeyRow, StoredRole } from '../tables.ts'
 import { type Actor, audit } from './audit.ts'
 import { type Page, type PageRequest, toPage } from '@flowforge/runtime/page'
 import { requireProject } from './projects.ts'
+import { announceKeyChanges } from './key-changes.ts'
+import { allows } from './roles.ts'
 import { createSecret } from './secret.ts'
 import { userName } from './users.ts'
 
@@ -41,7 +43,8 @@ const columns = [
 /**
  * Creates an API key and answers with the only copy of its plaintext.
  *
- * NOT_FOUND if there is no such project or user; INVALID_ARGUMENT if it would be expired from the start.
+ * NOT_FOUND if there is no such project or user; INVALID_ARGUMENT if it would be expired from the start, or may do what
+ * its user may not.
  */
 export async function createApiKey(
   db: AccountsDatabase,
@@ -51,7 +54,13 @@ export async function createApiKey(
   const secret = createSecret()
   const row = await db.transaction().execute(async (transaction) => {
     await requireProject(transaction, key.project)
-    if (key.user !== undefined) await holdUser(transaction, key.project, key.user)
+    if (key.user !== undefined) {
+      const held = await holdUser(transaction, key.project, key.user)
+      const excess = key.roles.find((role) => !allows(held, role))
+      if (excess !== undefined) {
+        throw invalidArgument({ field: 'api_key.roles', description: `its user does not have the role ${excess}` })
+      }
+    }
     const created = await transaction
       .insertInto('accounts.api_keys')
       .values({
@@ -113,6 +122,7 @@ export async function revokeApiKey(db: AccountsDatabase, actor: Actor, key: ApiK
       .executeTakeFirst()
     if (revoked === undefined) return await getApiKey(transaction, key)
     await audit(transaction, actor, key.project, apiKeyName(key))
+    await announceKeyChanges(transaction, [apiKeyName(key)])
     return revoked
   })
 }
@@ -122,14 +132,15 @@ export function apiKeyName(key: ApiKeyKey): string {
   return `projects/${key.project}/apiKeys/${key.apiKey}`
 }
 
-/** Keeps a user from being deleted until the transaction ends; NOT_FOUND if there is none. */
-async function holdUser(transaction: AccountsDatabase, project: string, user: string): Promise<void> {
+/** Keeps a user from being deleted until the transaction ends and answers with its roles; NOT_FOUND if there is none. */
+async function holdUser(transaction: AccountsDatabase, project: string, user: string): Promise<StoredRole[]> {
   const row = await transaction
     .selectFrom('accounts.users')
-    .select('id')
+    .select('roles')
     .where('project', '=', project)
     .where('id', '=', user)
     .forKeyShare()
     .executeTakeFirst()
   if (row === undefined) throw notFound(userName({ project, user }))
+  return row.roles
 }

@@ -5,6 +5,7 @@ import { alreadyExists, notFound } from '@flowforge/runtime/status'
 import type { AccountsDatabase, StoredRole, UserRow } from '../tables.ts'
 import { type Actor, audit } from './audit.ts'
 import { type Page, type PageRequest, toPage } from '@flowforge/runtime/page'
+import { announceKeyChanges } from './key-changes.ts'
 import { requireProject } from './projects.ts'
 
 /** Names a user. */
@@ -67,7 +68,7 @@ export async function listUsers(db: AccountsDatabase, project: string, page: Pag
   return toPage(await query.execute(), page.size, (row) => row.number)
 }
 
-/** Changes what `changes` holds; NOT_FOUND if there is no such user. */
+/** Changes what `changes` holds, and with its roles what its keys may do; NOT_FOUND if there is no such user. */
 export async function updateUser(
   db: AccountsDatabase,
   actor: Actor,
@@ -85,6 +86,16 @@ export async function updateUser(
       .executeTakeFirst()
     if (row === undefined) throw notFound(userName(key))
     await audit(transaction, actor, key.project, userName(key))
+    if (changes.roles !== undefined) {
+      const keys = await transaction
+        .selectFrom('accounts.api_keys')
+        .select('id')
+        .where('project', '=', key.project)
+        .where('user_id', '=', key.user)
+        .where('revoke_time', 'is', null)
+        .execute()
+      await announceKeyChanges(transaction, keyNames(key.project, keys))
+    }
     return row
   })
 }
@@ -100,15 +111,21 @@ export async function deleteUser(db: AccountsDatabase, actor: Actor, key: UserKe
       .returning('id')
       .executeTakeFirst()
     if (deleted === undefined) throw notFound(userName(key))
-    await transaction
+    const revoked = await transaction
       .updateTable('accounts.api_keys')
       .set({ revoke_time: sql<Date>`accounts.now()` })
       .where('project', '=', key.project)
       .where('user_id', '=', key.user)
       .where('revoke_time', 'is', null)
+      .returning('id')
       .execute()
     await audit(transaction, actor, key.project, userName(key))
+    await announceKeyChanges(transaction, keyNames(key.project, revoked))
   })
+}
+
+function keyNames(project: string, rows: readonly { id: string }[]): string[] {
+  return rows.map(({ id }) => `projects/${project}/apiKeys/${id}`)
 }
 
 /** Writes a user's resource name. */

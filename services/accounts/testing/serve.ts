@@ -10,6 +10,7 @@ import { testCertificates } from '@flowforge/runtime/testing/certificates'
 import { createTestDatabase, type TestDatabase } from '@flowforge/runtime/testing/database'
 import { quietLog } from '@flowforge/runtime/testing/log'
 import { bootstrap } from '../engine/bootstrap.ts'
+import { KeyChanges } from '../engine/key-changes.ts'
 import { accountsServices } from '../service.ts'
 import type { AccountsDatabase, AccountsSchema } from '../tables.ts'
 
@@ -38,10 +39,13 @@ export async function serveAccounts(t: TestContext): Promise<ServedAccounts> {
   const { db, clone } = await openAccounts(t)
   await bootstrap(db, ownIdentity)
   const certificates = testCertificates()
+  const keyChanges = new KeyChanges(clone.url, quietLog)
+  await keyChanges.start()
+  t.after(() => keyChanges.stop())
   const server = await startServer({
     listen: '127.0.0.1:0',
     certificates: certificates.sourceFor('accounts'),
-    services: accountsServices(db),
+    services: accountsServices(db, keyChanges),
     log: quietLog,
     health: createHealth(),
   })

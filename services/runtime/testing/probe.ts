@@ -17,11 +17,14 @@ export const bidiPath = WorkerServiceService.work.path
 
 /** A service whose one unary RPC answers with `answer(text)`; the gateway may call it. */
 export function unaryProbe(answer: (text: string, context: CallContext) => Promise<string>): Service {
-  return service(AuthServiceService, {
-    async verifyApiKey({ secret }, context) {
-      return { principal: await answer(secret, context), project: '', roles: [], expireTime: undefined }
+  return service(
+    { verifyApiKey: AuthServiceService.verifyApiKey },
+    {
+      async verifyApiKey({ secret }, context) {
+        return { principal: await answer(secret, context), project: '', roles: [], expireTime: undefined }
+      },
     },
-  })
+  )
 }
 
 /** Calls the unary probe. */

@@ -4,14 +4,12 @@
  * the slow poll finds whatever a lost message meant.
  */
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
+import { DatabaseListener } from '@flowforge/runtime/database-listener'
 import type { Logger } from '@flowforge/runtime/log'
-import pg from 'pg'
+import type pg from 'pg'
 
 const channel = 'flowforge_tasks'
 const windowMs = 100
-const reconnectMs = 1000
 
 export interface Cancellation {
   sessionId: bigint
@@ -38,32 +36,34 @@ export class Wakeups {
   readonly #origin = randomUUID().slice(0, 8)
   readonly #ready = new Set<number>()
   readonly #pool: pg.Pool
-  readonly #url: string
   readonly #handlers: WakeupHandlers
   readonly #log: Logger
   #timer: NodeJS.Timeout | undefined
   #isQuiet = true
-  #listening: Promise<void> | undefined
-  readonly #stopped = new AbortController()
+  readonly #listener: DatabaseListener
 
   constructor(pool: pg.Pool, url: string, handlers: WakeupHandlers, log: Logger) {
     this.#pool = pool
-    this.#url = url
     this.#handlers = handlers
     this.#log = log
+    this.#listener = new DatabaseListener({
+      url,
+      component: 'tasks',
+      channel,
+      onMessage: (payload) => this.#receive(payload),
+      onReconnect: handlers.onReconnect,
+      log,
+    })
   }
 
   /** Connects and listens; resolves when messages arrive from then on. */
   start(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#listening = this.#keepListening(resolve)
-    })
+    return this.#listener.start()
   }
 
   async stop(): Promise<void> {
     clearTimeout(this.#timer)
-    this.#stopped.abort()
-    await this.#listening
+    await this.#listener.stop()
   }
 
   /** Tells the others of READY tasks: the first at once, then at most once in 100 ms. */
@@ -106,25 +106,6 @@ export class Wakeups {
       text: `select pg_notify('${channel}', message) from unnest($1::text[]) as message`,
       values: [messages.map((message) => `${this.#origin} ${message}`)],
     })
-  }
-
-  async #keepListening(onListening: () => void): Promise<void> {
-    while (!this.#stopped.signal.aborted) {
-      const client = new pg.Client({ connectionString: this.#url, application_name: 'tasks listener', keepAlive: true })
-      const ended = new Promise<void>((resolve) => client.once('end', resolve).once('error', () => resolve()))
-      client.on('notification', ({ payload = '' }) => this.#receive(payload))
-      try {
-        await client.connect()
-        await client.query(`listen ${channel}`)
-        onListening()
-        onListening = this.#handlers.onReconnect
-        await Promise.race([ended, once(this.#stopped.signal, 'abort')])
-      } catch (error) {
-        this.#log.warn({ err: error }, 'cannot listen for wake-ups; trying again')
-      }
-      await client.end().catch(() => undefined)
-      await setTimeoutAsync(reconnectMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined)
-    }
   }
 
   #receive(payload: string): void {
