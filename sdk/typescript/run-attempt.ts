@@ -168,7 +168,9 @@ function normalise(attempt: Attempt, performed: Performance): { end: AttemptEnd;
 
 function succeed(lease: Lease, returned: unknown): { end: AttemptEnd; outcome: Outcome } {
   try {
-    const result = returned === undefined || returned === null ? undefined : toStruct(returned, 'result')
+    if (returned === undefined || returned === null)
+      return { end: 'succeeded', outcome: { lease, outcome: { $case: 'success', value: { result: undefined } } } }
+    const result = toStruct(returned, 'result')
     const outcome: Outcome = { lease, outcome: { $case: 'success', value: { result } } }
     const bytes = Outcome.encode(outcome).finish().byteLength
     // Larger than any message the server reads: sent, it would break the stream instead of being refused.

@@ -29,8 +29,9 @@ export type WorkRequestMessage = NonNullable<WorkRequest['message']>
 const welcomeMs = 10_000
 const heartbeatIntervalMsMin = 100
 const silenceMsMax = 15_000
+const outcomesMax = 1000
 /** With results of 256 KiB each, the most that may be, a message stays below the server's 4 MiB. */
-const outcomesMax = 15
+const largeOutcomesMax = 15
 
 /** Opens a stream on a connection of its own, so that a stream after GoAway or a failure reaches a server that lives. */
 export class WorkStream {
@@ -68,7 +69,7 @@ export class WorkStream {
   }
 
   #flush(): void {
-    for (const outcomes of chunks(this.#outcomes.splice(0), outcomesMax))
+    for (const outcomes of messagesOf(this.#outcomes.splice(0)))
       this.send({ $case: 'outcomes', value: { outcomes } })
   }
 
@@ -133,6 +134,21 @@ export class WorkStream {
   }
 }
 
-function* chunks<T>(items: T[], size: number): Generator<T[]> {
-  for (let from = 0; from < items.length; from += size) yield items.slice(from, from + size)
+function* messagesOf(outcomes: Outcome[]): Generator<Outcome[]> {
+  let from = 0
+  let large = 0
+  for (let i = 0; i < outcomes.length; i++) {
+    const isLarge = mayBeLarge(outcomes[i]!)
+    if (i - from === outcomesMax || (isLarge && large === largeOutcomesMax)) {
+      yield outcomes.slice(from, i)
+      from = i
+      large = 0
+    }
+    if (isLarge) large += 1
+  }
+  if (from < outcomes.length) yield outcomes.slice(from)
+}
+
+function mayBeLarge({ outcome }: Outcome): boolean {
+  return outcome?.$case === 'failure' || (outcome?.$case === 'success' && outcome.value.result !== undefined)
 }
