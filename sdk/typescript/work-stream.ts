@@ -69,8 +69,7 @@ export class WorkStream {
   }
 
   #flush(): void {
-    for (const outcomes of messagesOf(this.#outcomes.splice(0)))
-      this.send({ $case: 'outcomes', value: { outcomes } })
+    for (const outcomes of messagesOf(this.#outcomes.splice(0))) this.send({ $case: 'outcomes', value: { outcomes } })
   }
 
   /** Says that nothing more comes; the server closes the stream in answer. */

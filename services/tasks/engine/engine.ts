@@ -304,15 +304,18 @@ export class Engine {
   }
 
   async #completeAll(items: Success[]): Promise<(void | Error)[]> {
-    const done = await completeTasks(this.pool, items)
-    for (const item of items) if (done.has(leaseId(item))) this.changes.changed(item.id)
-    for (const { queue_id, is_keyed } of done.values()) this.#roomAfter(queue_id, is_keyed)
-    tasksCompleted.inc({ state: stateName(SUCCEEDED) }, done.size)
-    attemptsEnded.inc({ outcome: 'succeeded' }, done.size)
-    if (done.size > 0) this.#finished()
+    const { refused, queueIds, keyedQueueIds } = await completeTasks(this.pool, items)
+    const doneCount = items.length - refused.size
+    items.forEach((item, i) => {
+      if (!refused.has(i)) this.changes.changed(item.id)
+    })
+    for (const queueId of queueIds) this.#roomAfter(queueId, keyedQueueIds.includes(queueId))
+    tasksCompleted.inc({ state: stateName(SUCCEEDED) }, doneCount)
+    attemptsEnded.inc({ outcome: 'succeeded' }, doneCount)
+    if (doneCount > 0) this.#finished()
     return this.#judge(
       items,
-      (item) => done.has(leaseId(item)),
+      (_, i) => !refused.has(i),
       () => Outcome.succeeded,
     )
   }
@@ -356,10 +359,10 @@ export class Engine {
   /** For each item that the fenced write did not take: undefined if it is a repeat, else why not. */
   async #judge<T extends LeaseKey>(
     items: T[],
-    isTaken: (item: T) => boolean,
+    isTaken: (item: T, place: number) => boolean,
     outcomeOf: (item: T) => number,
   ): Promise<(undefined | Error)[]> {
-    const refused = items.filter((item) => !isTaken(item))
+    const refused = items.filter((item, i) => !isTaken(item, i))
     if (refused.length === 0) return items.map(() => undefined)
     const verdicts = await judgeRefused(this.pool, refused, refused.map(outcomeOf))
     const verdictOf = new Map(refused.map((item, i) => [item, verdicts[i]]))

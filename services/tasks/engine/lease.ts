@@ -1,6 +1,8 @@
 /** Handing out tasks: each lease is (task, attempt, session), and no later verb touches a running task without it. */
 import type pg from 'pg'
 import type { TaskRow } from '../tables.ts'
+import { arrayLiteral } from './array-literal.ts'
+import { RUNNING } from './states.ts'
 
 /** Attempts run this long unless the task says otherwise, in milliseconds. */
 export const attemptTimeoutMsDefault = 300_000
@@ -17,6 +19,17 @@ export interface LeasedRow extends TaskRow {
   lease_until: Date
 }
 
+/** What of a leased task the database tells; times in milliseconds, and null for what follows from the rest. */
+const columns = `project, id, type, priority, ${msOf('schedule_time')}, ${msOf('expire_time')}, attempt_timeout_ms, retry_policy, request_id,
+  fairness_key, concurrency_key, unique_key, labels, traceparent, payload, ${msOf('create_time')}, ${msOf('nullif(start_time, attempt_start)', 'start_time')},
+  attempt, session_id, ${msOf('attempt_start')}, progress, error, nullif(attempts, '[]') as attempts, revision, ${msOf('lease_until')}`
+
+function msOf(expression: string, name = expression): string {
+  return `date_part('epoch', ${expression}) * 1000 as ${name}`
+}
+
+const inOrder = 'order by rank_priority, fair_rank, schedule_time, id'
+
 const lease = `
 with candidate as materialized (
   select id from tasks.task
@@ -24,52 +37,111 @@ with candidate as materialized (
     and (expire_time is null or start_time is not null or expire_time > tasks.now())
     -- Should the queue have got limits a moment ago, this gives nothing rather than too much.
     and (select is_plain and not paused from tasks.queue where queue.id = $1)
-  order by rank_priority, fair_rank, schedule_time, id
-  limit $3
+  ${inOrder}
+  limit cardinality($6::integer[])
   for update skip locked
 ), chosen as materialized (
-  -- As an array, and slots by place in it: joins with unknown numbers of rows were planned over the whole table.
-  select array_agg(id) as ids from candidate
+  -- As an array: joins with unknown numbers of rows were planned over the whole table. Sorted, so that a task's place in
+  -- it, which says whose slot it gets, is found by halving.
+  select array_agg(id order by id) as ids from candidate
 ), leased as (
   update tasks.task set
     state = 3,
     attempt = task.attempt + 1,
     revision = task.revision + 1,
-    session_id = ($4::bigint[])[array_position(chosen.ids, task.id)],
-    worker = ($5::text[])[array_position(chosen.ids, task.id)],
+    session_id = ($3::bigint[])[($6::integer[])[width_bucket(task.id, chosen.ids)]],
+    worker = ($4::text[])[($6::integer[])[width_bucket(task.id, chosen.ids)]],
     attempt_start = tasks.now(),
     start_time = coalesce(task.start_time, tasks.now()),
-    lease_is_unary = ($6::integer[])[array_position(chosen.ids, task.id)] is not null,
-    lease_until = tasks.now() + make_interval(secs =>
-      least(coalesce(task.attempt_timeout_ms, ${attemptTimeoutMsDefault}), ($6::integer[])[array_position(chosen.ids, task.id)]) / 1000.0)
+    lease_is_unary = ($5::integer[])[($6::integer[])[width_bucket(task.id, chosen.ids)]] is not null,
+    lease_until = tasks.now() + interval '1 ms' * least(
+      coalesce(task.attempt_timeout_ms, ${attemptTimeoutMsDefault}), ($5::integer[])[($6::integer[])[width_bucket(task.id, chosen.ids)]])
   from chosen
   where task.project = (select project from tasks.queue where queue.id = $1) and task.id = any(chosen.ids)
-  returning task.*, array_position(chosen.ids, task.id) as place
+  returning task.*
 )
-select project, id, queue_id, type, state, priority, schedule_time, expire_time, attempt_timeout_ms, retry_policy,
-  request_id, fairness_key, concurrency_key, unique_key, labels, traceparent, payload, create_time, start_time, attempt,
-  session_id, worker, attempt_start, progress, error, attempts, revision, lease_until
-from leased order by place`
+select ${columns} from leased ${inOrder}`
 
-/** Leases from a queue that has limits or fairness keys; see tasks.lease_steered in the schema. */
+/**
+ * Leases the queue's next READY tasks, at most one for each slot, in the order (priority, fair rank, schedule_time, id).
+ *
+ * Gives nothing from a queue with limits or fairness keys: for those there is `leaseSteered`.
+ */
+export async function leaseTasks(
+  pool: pg.Pool,
+  queueId: number,
+  types: string[] | null,
+  slots: Slot[],
+): Promise<LeasedRow[]> {
+  const takers = takersOf(slots)
+  const { rows } = await pool.query({ name: 'lease-tasks', text: lease, values: [queueId, types, ...takers.values] })
+  return rows.map((row) => leasedRow(row, queueId, takers.workerOf))
+}
+
+/** The same from a queue that has limits or fairness keys; see tasks.lease_steered in the schema. */
 export async function leaseSteered(
   pool: pg.Pool,
   queueId: number,
   types: string[] | null,
   slots: Slot[],
 ): Promise<LeasedRow[]> {
-  const { rows } = await pool.query<LeasedRow>({
+  const takers = takersOf(slots)
+  const { rows } = await pool.query({
     name: 'lease-steered',
-    text: `select * from tasks.lease_steered($1, $2, $3, $4, $5, ${attemptTimeoutMsDefault})`,
-    values: [
-      queueId,
-      types,
-      slots.map((slot) => slot.sessionId),
-      slots.map((slot) => slot.worker),
-      slots.map((slot) => slot.leaseMs),
-    ],
+    text: `select ${columns} from tasks.lease_steered($1, $2, $3, $4, $5, $6, ${attemptTimeoutMsDefault})`,
+    values: [queueId, types, ...takers.values],
   })
-  return rows
+  return rows.map((row) => leasedRow(row, queueId, takers.workerOf))
+}
+
+/** Who takes, each once: the columns of takers, and for each slot the number of its taker, counted from 1. */
+function takersOf(slots: Slot[]) {
+  const workerOf = new Map<string, string>()
+  const numbers = new Map<bigint, number>()
+  const takers: Slot[] = []
+  const slotTakers = slots.map((slot) => {
+    const known = numbers.get(slot.sessionId)
+    if (known !== undefined) return known
+    numbers.set(slot.sessionId, takers.push(slot))
+    workerOf.set(String(slot.sessionId), slot.worker)
+    return takers.length
+  })
+  return {
+    values: [
+      arrayLiteral(takers.map((taker) => taker.sessionId)),
+      takers.map((taker) => taker.worker),
+      arrayLiteral(takers.map((taker) => taker.leaseMs)),
+      arrayLiteral(slotTakers),
+    ],
+    workerOf,
+  }
+}
+
+/** As the statements answer: TaskRow's names, but times as numbers. */
+type Row = Record<'schedule_time' | 'create_time' | 'attempt_start' | 'lease_until', number> &
+  Record<'expire_time' | 'start_time', number | null> &
+  Omit<TaskRow, 'attempts'> & { session_id: string; attempts: TaskRow['attempts'] | null }
+
+function leasedRow(row: Row, queueId: number, workerOf: Map<string, string>): LeasedRow {
+  const attemptStart = dateOf(row.attempt_start)
+  return {
+    ...row,
+    queue_id: queueId,
+    state: RUNNING,
+    schedule_time: dateOf(row.schedule_time),
+    expire_time: row.expire_time === null ? null : dateOf(row.expire_time),
+    create_time: dateOf(row.create_time),
+    start_time: row.start_time === null ? attemptStart : dateOf(row.start_time),
+    worker: workerOf.get(row.session_id)!,
+    attempt_start: attemptStart,
+    attempts: row.attempts ?? [],
+    lease_until: dateOf(row.lease_until),
+  }
+}
+
+/** Cut to whole milliseconds as the driver cuts other times; the fraction of a microsecond is the float's own error. */
+function dateOf(ms: number): Date {
+  return new Date(Math.floor(ms + 0.0005))
 }
 
 /** True if a task of the queue could be leased if nothing held it back. */
@@ -80,26 +152,4 @@ export async function hasReady(pool: pg.Pool, queueId: number): Promise<boolean>
     values: [queueId],
   })
   return rowCount === 1
-}
-
-/** Leases the queue's next READY tasks, at most one for each slot, in the order (priority, fair rank, schedule_time, id). */
-export async function leaseTasks(
-  pool: pg.Pool,
-  queueId: number,
-  types: string[] | null,
-  slots: Slot[],
-): Promise<LeasedRow[]> {
-  const { rows } = await pool.query<LeasedRow>({
-    name: 'lease-tasks',
-    text: lease,
-    values: [
-      queueId,
-      types,
-      slots.length,
-      slots.map((slot) => slot.sessionId),
-      slots.map((slot) => slot.worker),
-      slots.map((slot) => slot.leaseMs),
-    ],
-  })
-  return rows
 }

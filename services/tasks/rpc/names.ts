@@ -4,6 +4,8 @@ import { invalidArgument } from '@flowforge/runtime/status'
 import type { TaskKey } from '../engine/read.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const taskNamePattern =
+  /^projects\/([A-Za-z0-9~_.-]{1,128})\/tasks\/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/
 const id = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 /** The id that users choose for queues and schedules. */
@@ -18,6 +20,9 @@ export function parseProject(parent: string, field = 'parent'): string {
 }
 
 export function parseTaskName(name: string, field = 'name'): TaskKey {
+  // Every outcome of a busy worker comes through here: what is right is seen by one expression, what is wrong is told below.
+  const [, rightProject, rightTask] = taskNamePattern.exec(name) ?? []
+  if (rightProject && rightTask) return { project: rightProject, id: rightTask }
   const { project, task } = parseName('projects/{project}/tasks/{task}', name, field)
   if (!uuid.test(task)) throw invalidArgument({ field, description: 'must end with a UUID in lower case' })
   return { project, id: task }

@@ -39,6 +39,10 @@ export interface WorkStreamOptions {
   held: LeaseKey[]
 }
 
+interface HeldLease {
+  isReported: boolean
+}
+
 export class WorkStream {
   readonly session: Session
   readonly taker: Taker
@@ -54,9 +58,13 @@ export class WorkStream {
   readonly #tasks: Tasks
   readonly #call: BidiCall<WorkRequest, WorkResponse>
   readonly #context: CallContext
-  readonly #held = new Map<string, LeaseKey>()
+  readonly #held = new Map<string, HeldLease>()
   readonly #told = new Set<string>()
-  readonly #pending = new Set<Promise<void>>()
+  /** Messages whose effect is not durable yet. */
+  #pending = 0
+  #onSettled: () => void = () => undefined
+  /** Leases whose outcome is on its way to the database: their worker runs them no longer. */
+  #reported = 0
   readonly #silenceMsMax: number
   #capacity: number
   readonly #acknowledgements: WorkResponse_Acknowledgement[] = []
@@ -69,7 +77,7 @@ export class WorkStream {
     this.session = session
     this.#silenceMsMax = silenceMsMax
     this.#capacity = hello.capacity
-    for (const lease of held) this.#held.set(leaseId(lease), lease)
+    for (const lease of held) this.#held.set(leaseId(lease), { isReported: false })
     const { promise, reject } = Promise.withResolvers<never>()
     promise.catch(() => undefined)
     this.interrupted = promise
@@ -97,10 +105,12 @@ export class WorkStream {
         this.#call.send({ message: { $case: 'heartbeatAck', value: {} } })
         return
       case 'outcomes':
-        for (const outcome of message.value.outcomes) this.#track(this.#record(outcome))
-        return
+        for (const outcome of message.value.outcomes) void this.#track(this.#record(outcome))
+        // Their places are free, though it takes a moment until all is stored.
+        return this.#updateRoom()
       case 'progress':
-        return this.#track(this.#progress(leaseKeyOf(message.value.lease, 'progress.lease'), message.value.progress))
+        void this.#track(this.#progress(leaseKeyOf(message.value.lease, 'progress.lease'), message.value.progress))
+        return
       case 'drain':
         this.#capacity = 0
         return this.#updateRoom()
@@ -114,7 +124,7 @@ export class WorkStream {
 
   /** The worker has closed its side: resolves when all that it sent is answered. */
   async closedByWorker(): Promise<void> {
-    await Promise.all(this.#pending)
+    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#onSettled = resolve))
     this.#flush()
     this.isClosedByWorker = true
   }
@@ -135,7 +145,7 @@ export class WorkStream {
   /** Tells the worker that an attempt was given to somebody else. */
   lost(lease: LeaseKey): void {
     this.#call.send({ message: { $case: 'lost', value: { lease: leaseMessage(lease) } } })
-    this.#drop(lease)
+    this.#drop(leaseId(lease))
   }
 
   /** Tells the worker to move to another instance. */
@@ -153,23 +163,25 @@ export class WorkStream {
   async #record(outcome: Outcome): Promise<void> {
     const { engine } = this.#tasks
     const lease = leaseKeyOf(outcome.lease, 'outcome.lease')
+    const id = leaseId(lease)
+    this.#setReported(id)
     try {
       const ending = outcome.outcome
       if (ending?.$case === 'success') await recordSuccess(this.#tasks, lease, ending.value.result)
       else if (ending?.$case === 'failure') await engine.settle(failureEnding(lease, ending.value, 'outcome.failure'))
       else if (ending?.$case === 'release') await engine.settle(releaseEnding(lease, ending.value, 'outcome.release'))
       else throw invalidArgument({ field: 'outcome', description: 'success, failure or release is required' })
-      this.#acknowledge(lease, undefined)
+      this.#acknowledge(outcome.lease, undefined)
     } catch (error) {
-      this.#acknowledge(lease, error)
+      this.#acknowledge(outcome.lease, error)
     }
-    this.#drop(lease)
+    this.#drop(id)
   }
 
-  #acknowledge(lease: LeaseKey, error: unknown): void {
+  #acknowledge(lease: Outcome['lease'], error: unknown): void {
     const status = error === undefined ? { code: 0, message: '', details: [] } : toRpcStatus(error)
     // What became durable together is told together.
-    if (this.#acknowledgements.push({ lease: leaseMessage(lease), status }) === 1) setImmediate(() => this.#flush())
+    if (this.#acknowledgements.push({ lease, status }) === 1) setImmediate(() => this.#flush())
   }
 
   #flush(): void {
@@ -188,24 +200,28 @@ export class WorkStream {
     }
   }
 
-  #track(work: Promise<void>): void {
-    this.#pending.add(work)
-    void work.catch((error) => this.interrupt(error)).finally(() => this.#pending.delete(work))
+  async #track(work: Promise<void>): Promise<void> {
+    this.#pending += 1
+    try {
+      await work
+    } catch (error) {
+      this.interrupt(error as StatusError)
+    }
+    this.#pending -= 1
+    if (this.#pending === 0) this.#onSettled()
   }
 
   async #give(rows: LeasedRow[]): Promise<void> {
-    for (const { project, id, attempt } of rows) {
-      const lease = { project, id, attempt, sessionId: this.session.id }
-      this.#held.set(leaseId(lease), lease)
-    }
-    const { queues } = this.#tasks.engine
-    const names = await Promise.all(rows.map((row) => queues.byId(row.queue_id)))
+    for (const { id, attempt } of rows)
+      this.#held.set(leaseId({ id, attempt, sessionId: this.session.id }), { isReported: false })
+    // A statement leases from one queue.
+    const queue = await this.#tasks.engine.queues.byId(rows[0]!.queue_id)
     let from = 0
     let bytes = 0
     for (let i = 0; i < rows.length; i++) {
       bytes += leasedBytes(rows[i]!)
       if (i + 1 < rows.length && bytes < messageBytesMax) continue
-      this.#send(rows.slice(from, i + 1).map((row, j) => leasedTaskMessage(row, names[from + j]!.name)))
+      this.#send(rows.slice(from, i + 1).map((row) => leasedTaskMessage(row, queue.name)))
       from = i + 1
       bytes = 0
     }
@@ -222,9 +238,20 @@ export class WorkStream {
     })
   }
 
-  #drop(lease: LeaseKey): void {
-    this.#told.delete(leaseId(lease))
-    if (this.#held.delete(leaseId(lease))) this.#updateRoom()
+  #setReported(id: string): void {
+    const held = this.#held.get(id)
+    if (!held || held.isReported) return
+    held.isReported = true
+    this.#reported += 1
+  }
+
+  #drop(id: string): void {
+    const held = this.#held.get(id)
+    if (!held) return
+    this.#held.delete(id)
+    this.#told.delete(id)
+    if (held.isReported) this.#reported -= 1
+    this.#updateRoom()
   }
 
   #isSilent(): boolean {
@@ -232,7 +259,10 @@ export class WorkStream {
   }
 
   #room(): number {
-    return this.#isFull ? 0 : Math.max(0, this.#capacity - this.#held.size)
+    if (this.#isFull) return 0
+    const running = this.#held.size - this.#reported
+    // What is not stored yet is bounded too: a slow database must not gather outcomes for ever.
+    return Math.max(0, Math.min(this.#capacity - running, 2 * this.#capacity - this.#held.size))
   }
 
   #updateRoom(): void {

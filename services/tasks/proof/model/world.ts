@@ -207,14 +207,14 @@ export class World {
   }
 
   async #complete(leases: LeaseKey[]): Promise<void> {
-    const done = await completeTasks(
+    const { refused } = await completeTasks(
       this.#pool,
       leases.map((lease) => ({ ...lease, result: null })),
     )
     await this.#reported(
       leases,
       leases.map(() => Outcome.succeeded),
-      new Set(done.keys()),
+      new Set(leases.filter((_, i) => !refused.has(i)).map(leaseId)),
     )
   }
 
