@@ -5,17 +5,17 @@ import {
   httpUrl,
   integer,
   list,
-  path,
   readConfig,
   text,
   type Values,
 } from '@flowforge/runtime/config'
+import { workloadSpec } from '@flowforge/runtime/workload'
 import type { OidcOptions } from './oidc.ts'
 
 const spec = {
   listen: address('FLOWFORGE_LISTEN', { default: '127.0.0.1:8080' }),
   adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:8081' }),
-  certificates: path('FLOWFORGE_CERTIFICATES'),
+  ...workloadSpec,
   tasksAddress: address('FLOWFORGE_TASKS_ADDRESS'),
   accountsAddress: address('FLOWFORGE_ACCOUNTS_ADDRESS'),
   notificationsAddress: address('FLOWFORGE_NOTIFICATIONS_ADDRESS'),

@@ -2,11 +2,11 @@
 import type { IncomingMessage } from 'node:http'
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { descriptorSet } from '@flowforge/proto/descriptors'
-import type { CertificateSource } from '@flowforge/runtime/certificates'
 import type { Logger } from '@flowforge/runtime/log'
 import { Counter, registry } from '@flowforge/runtime/metrics'
 import { loadPolicies } from '@flowforge/runtime/policy'
 import { tracer, tracing } from '@flowforge/runtime/tracing'
+import type { Workload } from '@flowforge/runtime/workload'
 import { apiKeys } from './api-keys.ts'
 import { authenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
@@ -27,12 +27,8 @@ const requests = new Counter({
 })
 
 /** Starts the gateway; it owns nothing, so all of its state may be lost. */
-export async function startGateway(
-  config: GatewayConfig,
-  certificates: CertificateSource,
-  log: Logger,
-): Promise<HttpServer> {
-  const upstreams = dialUpstreams(config, certificates, log)
+export async function startGateway(config: GatewayConfig, workload: Workload, log: Logger): Promise<HttpServer> {
+  const upstreams = dialUpstreams(config, workload, log)
   const policies = loadPolicies()
   const keys = apiKeys(upstreams.accounts, config.keyCacheMs, log)
   const provider = oidcOptions(config)

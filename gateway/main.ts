@@ -1,6 +1,6 @@
 import { startAdmin } from '@flowforge/runtime/admin'
-import { watchCertificates } from '@flowforge/runtime/certificates'
 import { runProcess } from '@flowforge/runtime/run-process'
+import { openWorkload } from '@flowforge/runtime/workload'
 import { readGatewayConfig } from './config.ts'
 import { startGateway } from './gateway.ts'
 
@@ -9,11 +9,11 @@ const drainMsMax = 4_000
 
 await runProcess('gateway', async ({ log, health, onStop }) => {
   const config = readGatewayConfig()
-  const certificates = watchCertificates(config.certificates, log)
-  onStop(async () => certificates.close())
+  const workload = await openWorkload('gateway', config, log)
+  onStop(async () => workload.close())
   const admin = await startAdmin({ listen: config.adminListen, ready: () => health.isReady(), log })
   onStop(() => admin.stop())
-  const gateway = await startGateway(config, certificates, log)
+  const gateway = await startGateway(config, workload, log)
   onStop(() => gateway.stop(drainMsMax))
   log.info({ port: gateway.port }, 'serving')
 })

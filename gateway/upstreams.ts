@@ -1,11 +1,11 @@
 /** Which service answers which package, and what every call to it carries: retries, metrics, a span. */
 import { context, propagation, SpanKind, trace } from '@opentelemetry/api'
 import { status } from '@grpc/grpc-js'
-import type { CertificateSource } from '@flowforge/runtime/certificates'
 import { dial, type Channel } from '@flowforge/runtime/client'
 import type { Logger } from '@flowforge/runtime/log'
 import { callRecorder, type RecordCall } from '@flowforge/runtime/metrics'
 import { endRpcSpan, rpcAttributes, tracer, tracing } from '@flowforge/runtime/tracing'
+import type { Workload } from '@flowforge/runtime/workload'
 import type { GatewayConfig } from './config.ts'
 import { withRetries } from './retry.ts'
 import { grpcUpstream, type OutgoingCall, type Upstream } from './transcoder/transcoder.ts'
@@ -19,8 +19,8 @@ export interface Upstreams {
 }
 
 /** Prepares one channel for each service. */
-export function dialUpstreams(config: GatewayConfig, certificates: CertificateSource, log: Logger): Upstreams {
-  const open = (component: string, address: string): Channel => dial({ address, component, certificates, log })
+export function dialUpstreams(config: GatewayConfig, workload: Workload, log: Logger): Upstreams {
+  const open = (component: string, address: string): Channel => dial({ address, component, workload, log })
   const tasks = open('tasks', config.tasksAddress)
   const accounts = open('accounts', config.accountsAddress)
   const notifications = open('notifications', config.notificationsAddress)

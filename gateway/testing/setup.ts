@@ -133,7 +133,7 @@ export async function startBehind(t: TestContext, env: Record<string, string> = 
   const serve = (component: string, services: Service[], listen = '127.0.0.1:0'): Promise<RunningServer> => {
     const health = createHealth()
     health.markReady()
-    return startServer({ listen, certificates: certificates.sourceFor(component), services, log: quietLog, health })
+    return startServer({ listen, workload: certificates.workloadOf(component), services, log: quietLog, health })
   }
   const taskServices = [played(TaskServiceService), played(WorkerServiceService)]
   let tasks = await serve('tasks', taskServices)
@@ -147,12 +147,12 @@ export async function startBehind(t: TestContext, env: Record<string, string> = 
     FLOWFORGE_NOTIFICATIONS_ADDRESS: '127.0.0.1:9',
     ...env,
   })
-  const source = certificates.sourceFor('gateway')
-  const gateway = await startGateway(config, source, quietLog)
+  const workload = certificates.workloadOf('gateway')
+  const gateway = await startGateway(config, workload, quietLog)
   t.after(async () => {
     await gateway.stop(100)
     await Promise.all([tasks.stop(0), accounts.stop(0)])
-    source.close()
+    workload.close()
   })
   const url = `http://127.0.0.1:${gateway.port}`
   return Object.assign(behind, {

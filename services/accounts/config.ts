@@ -1,4 +1,5 @@
 import { address, path, postgresUrl, readConfig } from '@flowforge/runtime/config'
+import { workloadSpec } from '@flowforge/runtime/workload'
 
 /** Every variable that accounts reads; the log level and OTEL_* are the runtime's. */
 export function readAccountsConfig() {
@@ -6,7 +7,7 @@ export function readAccountsConfig() {
     listen: address('FLOWFORGE_LISTEN', { default: '127.0.0.1:7102' }),
     adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:7202' }),
     databaseUrl: postgresUrl('FLOWFORGE_DATABASE_URL'),
-    certificates: path('FLOWFORGE_CERTIFICATES'),
+    ...workloadSpec,
     bootstrapKeyFile: path('FLOWFORGE_BOOTSTRAP_KEY_FILE', { optional: true }),
   })
 }

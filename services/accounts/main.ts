@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { startAdmin } from '@flowforge/runtime/admin'
-import { watchCertificates } from '@flowforge/runtime/certificates'
 import { openDatabase } from '@flowforge/runtime/database'
 import { migrate } from '@flowforge/runtime/migrate'
 import { runProcess } from '@flowforge/runtime/run-process'
 import { startServer } from '@flowforge/runtime/server'
+import { openWorkload } from '@flowforge/runtime/workload'
 import { readAccountsConfig } from './config.ts'
 import { bootstrap } from './engine/bootstrap.ts'
 import { KeyChanges } from './engine/key-changes.ts'
@@ -17,7 +17,7 @@ const drainMsMax = 5_000
 
 await runProcess(component, async ({ log, health, onStop }) => {
   const config = readAccountsConfig()
-  const certificates = watchCertificates(config.certificates, log)
+  const workload = await openWorkload(component, config, log)
   const admin = await startAdmin({ listen: config.adminListen, ready: () => health.isReady(), log })
   onStop(() => admin.stop())
 
@@ -25,13 +25,13 @@ await runProcess(component, async ({ log, health, onStop }) => {
   await migrate({ url, component, folder: join(import.meta.dirname, 'schema'), log })
   const database = openDatabase<AccountsSchema>({ url, component, log })
   onStop(() => database.close())
-  const made = await bootstrap(database.kysely, certificates.identity, config.bootstrapKeyFile)
+  const made = await bootstrap(database.kysely, workload.identity, config.bootstrapKeyFile)
   if (made.keyFile) log.info({ file: config.bootstrapKeyFile }, 'wrote an admin key for projects/default')
 
   const keyChanges = new KeyChanges(url, log)
   onStop(() => keyChanges.stop())
   await keyChanges.start()
   const services = accountsServices(database.kysely, keyChanges)
-  const server = await startServer({ listen: config.listen, certificates, services, log, health })
+  const server = await startServer({ listen: config.listen, workload, services, log, health })
   onStop(() => server.stop(drainMsMax))
 })

@@ -1,4 +1,5 @@
-import { address, duration, path, postgresUrl, readConfig } from '@flowforge/runtime/config'
+import { address, duration, postgresUrl, readConfig } from '@flowforge/runtime/config'
+import { workloadSpec } from '@flowforge/runtime/workload'
 
 /** Every variable that notifications reads; the log level and OTEL_* are the runtime's. */
 export function readNotificationsConfig() {
@@ -6,7 +7,7 @@ export function readNotificationsConfig() {
     listen: address('FLOWFORGE_LISTEN', { default: '127.0.0.1:7103' }),
     adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:7203' }),
     databaseUrl: postgresUrl('FLOWFORGE_DATABASE_URL'),
-    certificates: path('FLOWFORGE_CERTIFICATES'),
+    ...workloadSpec,
     tasksAddress: address('FLOWFORGE_TASKS_ADDRESS'),
     deliveryRetentionMs: duration('FLOWFORGE_DELIVERY_RETENTION', { default: '720h', min: '1h' }),
   })

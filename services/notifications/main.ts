@@ -2,12 +2,12 @@ import { join } from 'node:path'
 import { EventServiceClient } from '@flowforge/proto/flowforge/tasks/v1/event_service.ts'
 import { TaskServiceClient } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
 import { startAdmin } from '@flowforge/runtime/admin'
-import { watchCertificates } from '@flowforge/runtime/certificates'
 import { client, dial } from '@flowforge/runtime/client'
 import { openDatabase } from '@flowforge/runtime/database'
 import { migrate } from '@flowforge/runtime/migrate'
 import { runProcess } from '@flowforge/runtime/run-process'
 import { startServer } from '@flowforge/runtime/server'
+import { openWorkload } from '@flowforge/runtime/workload'
 import { readNotificationsConfig } from './config.ts'
 import { takeHeadFrom } from './rpc/take-head.ts'
 import { notificationsServices } from './service.ts'
@@ -22,7 +22,7 @@ const drainMsMax = 5_000
 
 await runProcess(component, async ({ log, health, onStop, signal }) => {
   const config = readNotificationsConfig()
-  const certificates = watchCertificates(config.certificates, log)
+  const workload = await openWorkload(component, config, log)
   const admin = await startAdmin({ listen: config.adminListen, ready: () => health.isReady(), log })
   onStop(() => admin.stop())
 
@@ -32,7 +32,7 @@ await runProcess(component, async ({ log, health, onStop, signal }) => {
   onStop(() => database.close())
   const db = database.kysely
 
-  const channel = dial({ address: config.tasksAddress, component: 'tasks', certificates, log })
+  const channel = dial({ address: config.tasksAddress, component: 'tasks', workload, log })
   onStop(async () => channel.close())
   const events = client(EventServiceClient, channel)
   const tasks = client(TaskServiceClient, channel)
@@ -49,6 +49,6 @@ await runProcess(component, async ({ log, health, onStop, signal }) => {
   onStop(() => leading)
 
   const services = notificationsServices(db, takeHeadFrom(events))
-  const server = await startServer({ listen: config.listen, certificates, services, log, health })
+  const server = await startServer({ listen: config.listen, workload, services, log, health })
   onStop(() => server.stop(drainMsMax))
 })

@@ -20,7 +20,7 @@ test('a process is ready from the end of its start until it is told to stop, and
   for (const step of [() => {}, health.markReady, health.drain, health.markReady]) {
     step()
     codes.push((await get('/readyz')).code)
-    equal((await get('/healthz')).code, 200)
+    for (const path of ['/livez', '/healthz']) equal((await get(path)).code, 200)
   }
   deepEqual(codes, [503, 200, 503, 503])
 })

@@ -1,4 +1,4 @@
-/** The HTTP port that operators and probes read: `/healthz`, `/readyz`, `/metrics`. */
+/** The HTTP port that operators and probes read: `/livez` (also `/healthz`), `/readyz`, `/metrics`. */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { listenError, splitAddress } from './listen.ts'
@@ -43,6 +43,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
 
 async function answer(url: string, response: ServerResponse, ready: AdminOptions['ready']): Promise<void> {
   switch (url.split('?')[0]) {
+    case '/livez':
     case '/healthz':
       return respond(response, 200, 'ok\n')
     case '/readyz': {
@@ -52,7 +53,7 @@ async function answer(url: string, response: ServerResponse, ready: AdminOptions
     case '/metrics':
       return respond(response, 200, await registry.metrics(), registry.contentType)
     default:
-      return respond(response, 404, 'not found; try /healthz, /readyz or /metrics\n')
+      return respond(response, 404, 'not found; try /livez, /readyz or /metrics\n')
   }
 }
 

@@ -71,7 +71,7 @@ function admitting(
     guardedDefinition[name] = guarded(method, scope.log)
     const admitted: BuiltinHandler = (call, callback) => {
       try {
-        served.admit(call)
+        served.admit(call, performance.now())
         decoded(call.request)
       } catch (error) {
         const told = toServiceError(error, scope.log)

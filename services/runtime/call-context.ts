@@ -1,6 +1,7 @@
 /** One call on the server, from admission to its end. */
 import { status, Metadata, type ServerUnaryCall } from '@grpc/grpc-js'
 import { context as otelContext, propagation, SpanKind, trace, type Span } from '@opentelemetry/api'
+import type { Caller } from './decide.ts'
 import type { Component } from './policy.ts'
 import type { Logger } from './log.ts'
 import type { ServedMethod } from './served-method.ts'
@@ -9,9 +10,10 @@ import { endRpcSpan, rpcAttributes, tracer, tracing } from './tracing.ts'
 
 /** What a handler learns about its call. */
 export interface CallContext {
-  /** The caller's workload identity, as its certificate proves it. */
+  /** The caller's workload identity, as its certificate or the mesh proves it; 'unknown' only under audit. */
   readonly identity: string
-  readonly component: Component
+  /** Undefined only for a stranger's call under audit. */
+  readonly component: Component | undefined
   /** Whom the caller acts for: the gateway's word, or else the caller's own identity. */
   readonly principal: string
   /** The principal's project, if the gateway named one. */
@@ -23,6 +25,7 @@ export interface CallContext {
   /** Aborted when the server begins to stop: a stream should come to its end. */
   readonly draining: AbortSignal
   readonly log: Logger
+  /** What the caller sent along, without the mesh's own `l5d-*`. */
   readonly metadata: Metadata
   /** `/package.Service/Method`. */
   readonly method: string
@@ -33,18 +36,13 @@ export interface CallContext {
 export type SurfaceCall = Pick<ServerUnaryCall<unknown, unknown>, 'cancelled' | 'metadata' | 'getDeadline'> &
   NodeJS.EventEmitter
 
-export interface Caller {
-  identity: string
-  component: Component
-}
-
 /**
  * Everything that a unary call may not need (signal, logger, span, trailers) is made on first use: a call that only
  * reads its request pays for none of it.
  */
 export class ActiveCall implements CallContext {
   readonly identity: string
-  readonly component: Component
+  readonly component: Component | undefined
   readonly deadline: number
   readonly method: string
   trailers: Metadata | undefined
@@ -55,6 +53,7 @@ export class ActiveCall implements CallContext {
   readonly #span: Span | undefined
   readonly #timer: NodeJS.Timeout | undefined
   #controller: AbortController | undefined
+  #metadata: Metadata | undefined
   #log: Logger | undefined
   #interruption: unknown
   #isOver = false
@@ -64,7 +63,7 @@ export class ActiveCall implements CallContext {
     this.#served = served
     this.#call = call
     this.#onInterrupt = onInterrupt
-    this.identity = caller.identity
+    this.identity = caller.identity ?? 'unknown'
     this.component = caller.component
     this.method = served.path
     const timeoutMs = served.policy?.timeoutMs ?? Infinity
@@ -78,7 +77,8 @@ export class ActiveCall implements CallContext {
   }
 
   get metadata(): Metadata {
-    return this.#call.metadata
+    this.#metadata ??= withoutMeshHeaders(this.#call.metadata)
+    return this.#metadata
   }
 
   get principal(): string {
@@ -190,6 +190,12 @@ export class ActiveCall implements CallContext {
       parent,
     )
   }
+}
+
+/** `l5d-*` is between a mesh's proxies and us. What it says is in the context already; a handler must not believe the rest. */
+function withoutMeshHeaders(metadata: Metadata): Metadata {
+  for (const key of Object.keys(metadata.getMap())) if (key.startsWith('l5d-')) metadata.remove(key)
+  return metadata
 }
 
 // By OpenTelemetry's conventions a server span is an error only where the server is to blame.

@@ -18,7 +18,7 @@ test('certificates and their authority are renewed under load without a failed c
   const server = await startTestServer(t, 'accounts', [unaryProbe(async (text) => text)], { policies })
   const { certificates } = server
   const { log, lines } = recordingLog()
-  const gateway = certificates.sourceFor('gateway', log)
+  const gateway = certificates.workloadOf('gateway', log)
   t.after(() => gateway.close())
   let isRunning = true
   let calls = 0
@@ -27,7 +27,7 @@ test('certificates and their authority are renewed under load without a failed c
     while (isRunning) {
       equal(await askUnary(kept, `${index}`), `${index}`)
       // A channel of its own connects anew, with whatever certificates hold at this moment.
-      const fresh = dial({ address: server.address, component: 'accounts', certificates: gateway, log, policies })
+      const fresh = dial({ address: server.address, component: 'accounts', workload: gateway, log, policies })
       equal(await askUnary(fresh, 'anew'), 'anew')
       fresh.close()
       calls += 1

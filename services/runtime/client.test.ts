@@ -68,7 +68,7 @@ test('the policy’s timeout is the deadline, retries included, unless the calle
   const nobody = dial({
     address: '127.0.0.1:1',
     component: 'accounts',
-    certificates: testCertificates().sourceFor('gateway'),
+    workload: testCertificates().workloadOf('gateway'),
     log: quietLog,
     policies,
   })
@@ -81,9 +81,9 @@ test('the policy’s timeout is the deadline, retries included, unless the calle
 test('a server with another identity than expected never sees the request', async (t) => {
   let seen = 0
   const server = await startTestServer(t, 'accounts', [unaryProbe(async () => String((seen += 1)))])
-  const certificates = server.certificates.sourceFor('gateway')
-  const channel = dial({ address: server.address, component: 'tasks', certificates, log: quietLog })
-  t.after(() => (channel.close(), certificates.close()))
+  const workload = server.certificates.workloadOf('gateway')
+  const channel = dial({ address: server.address, component: 'tasks', workload, log: quietLog })
+  t.after(() => (channel.close(), workload.close()))
   await rejects(askUnary(channel), { code: status.UNAVAILABLE, message: /not in the cert's altnames/ })
   equal(seen, 0)
 })
@@ -132,10 +132,10 @@ test('an instance that is drained under load fails no call while another takes o
   const options = { sharedCertificates: testCertificates(), policies }
   const first = await startTestServer(t, 'accounts', [unaryProbe(async () => 'first')], options)
   const second = await startTestServer(t, 'accounts', [unaryProbe(async () => 'second')], options)
-  const certificates = options.sharedCertificates.sourceFor('gateway')
+  const workload = options.sharedCertificates.workloadOf('gateway')
   const address = `ipv4:${first.address},${second.address}`
-  const channel = dial({ address, component: 'accounts', certificates, log: quietLog, policies })
-  t.after(() => (channel.close(), certificates.close()))
+  const channel = dial({ address, component: 'accounts', workload, log: quietLog, policies })
+  t.after(() => (channel.close(), workload.close()))
   const counts: Record<string, number> = { first: 0, second: 0 }
   const load = Array.from({ length: 16 }, async () => {
     while (counts.second! < 200) counts[await askUnary(channel)]! += 1

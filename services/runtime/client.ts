@@ -2,7 +2,6 @@
 import {
   Client,
   type CallOptions,
-  type ChannelCredentials,
   type ClientDuplexStream,
   type ClientReadableStream,
   type ClientUnaryCall,
@@ -12,12 +11,11 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js'
 import { callServerStream, callUnary, openBidi, type CallSettings, type CalledMethod } from './client-call.ts'
-import type { CertificateSource } from './certificates.ts'
-import { identityOf } from './identity.ts'
 import type { Logger } from './log.ts'
 import { callRecorder } from './metrics.ts'
 import { loadPolicies, type MethodPolicy } from './policy.ts'
 import { retryUnavailable, type Retry } from './retry.ts'
+import type { Workload } from './workload.ts'
 
 export type { CallSettings } from './client-call.ts'
 
@@ -26,7 +24,7 @@ export interface DialOptions {
   address: string
   /** Whom we expect there: a server with another identity is refused before a request is sent. */
   component: string
-  certificates: CertificateSource
+  workload: Workload
   log: Logger
   /** Whose policies hold; those of the contracts, unless a test brings its own. */
   policies?: Map<string, MethodPolicy>
@@ -44,9 +42,10 @@ export interface Channel {
 
 /** Prepares a channel; it connects with the first call, and again whenever the connection is lost. */
 export function dial(options: DialOptions): Channel {
-  const { address, component, certificates, log, policies = loadPolicies() } = options
-  const client = new Client(address, certificates.channelCredentials() as ChannelCredentials, {
-    'grpc.ssl_target_name_override': identityOf(component, certificates.scope),
+  const { address, component, workload, log, policies = loadPolicies() } = options
+  const serverName = workload.serverName(component)
+  const client = new Client(address, workload.channelCredentials(), {
+    ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }),
     // On, but no service config asks for retries, and a server's is not read: what is left is sending a request again
     // that the server refused unseen because it is going away. Everything else is retry.ts'.
     'grpc.enable_retries': 1,

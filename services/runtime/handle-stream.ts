@@ -119,7 +119,7 @@ function runStream<Res>(
     if (!active.isOver) call.emit('error', active.fail(error))
   }
   try {
-    active = new ActiveCall(method, call, method.admit(call), failCall)
+    active = new ActiveCall(method, call, method.admit(call, startedMs), failCall)
   } catch (error) {
     const told = toServiceError(error, method.log)
     method.record(told.code, startedMs)

@@ -15,7 +15,7 @@ export function handleUnary<Req, Res>(
     let active: ActiveCall
     let request: Req
     try {
-      const caller = method.admit(call)
+      const caller = method.admit(call, startedMs)
       request = decoded<Req>(call.request)
       active = new ActiveCall(method, call, caller, (error) => callback(active.fail(error)))
     } catch (error) {

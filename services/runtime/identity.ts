@@ -11,6 +11,8 @@ import { components, type Component } from './policy.ts'
 export interface IdentityScope {
   namespace: string
   trustDomain: string
+  /** The ServiceAccounts that are not named like their component. */
+  serviceAccounts?: Partial<Record<Component, string>> | undefined
 }
 
 export const defaultScope: IdentityScope = { namespace: 'flowforge', trustDomain: 'cluster.local' }
@@ -19,12 +21,13 @@ const pattern = /^([a-z0-9-]+)\.([a-z0-9-]+)\.serviceaccount\.identity\.linkerd\
 
 /** The identity of a component. */
 export function identityOf(component: string, scope: IdentityScope = defaultScope): string {
-  return `${component}.${scope.namespace}.serviceaccount.identity.linkerd.${scope.trustDomain}`
+  const account = scope.serviceAccounts?.[component as Component] ?? component
+  return `${account}.${scope.namespace}.serviceaccount.identity.linkerd.${scope.trustDomain}`
 }
 
-/** The component of an identity, or undefined for one that is not ours. */
-export function componentOf(identity: string, scope: IdentityScope = defaultScope): Component | undefined {
-  return components.find((component) => identityOf(component, scope) === identity)
+/** The identities of this installation. */
+export function componentsByIdentity(scope: IdentityScope): Map<string, Component> {
+  return new Map(components.map((component) => [identityOf(component, scope), component]))
 }
 
 /** The namespace and trust domain of an identity, or undefined if it is not one. */

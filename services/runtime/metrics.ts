@@ -34,6 +34,14 @@ function rpcMetrics(side: 'server' | 'client') {
 
 const sides = { server: rpcMetrics('server'), client: rpcMetrics('client') }
 
+/** Calls that the policy of their RPC forbids. */
+export const denials = new Counter({
+  name: 'grpc_server_denied_total',
+  help: 'Calls against policy, by method, calling component, and reason; enforced is false where they were only logged.',
+  labelNames: ['method', 'caller', 'reason', 'enforced'],
+  registers: [registry],
+})
+
 export const databaseConnections = new Gauge({
   name: 'database_pool_connections',
   help: 'Connections of the pool to PostgreSQL: in_use, idle; waiting counts callers without one.',

@@ -1,5 +1,5 @@
 /** The policies that hold in this process: those of the contracts. */
-import type { MethodPolicy } from '@flowforge/mesh/policy/policy'
+import type { Component, MethodPolicy, RatePolicy } from '@flowforge/mesh/policy/policy'
 import { loadPolicies as loadAll } from '@flowforge/mesh/policy/read-policies'
 
 export { components, type Component, type MethodPolicy, type Role } from '@flowforge/mesh/policy/policy'
@@ -11,4 +11,9 @@ export { components, type Component, type MethodPolicy, type Role } from '@flowf
  */
 export function loadPolicies(): Map<string, MethodPolicy> {
   return loadAll().methods
+}
+
+/** The rate of a component's port, which the mesh keeps too; undefined when none is declared. */
+export function loadPortRate(component: Component): RatePolicy | undefined {
+  return loadAll().components.get(component)?.meshRate
 }

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from 'node:assert/strict'
+import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
@@ -75,6 +75,20 @@ test('bad configuration is one line on stderr and exit code 2', async (t) => {
     await stderr,
     "flowforge fixture: FLOWFORGE_ADMIN_LISTEN must be host:port, but is 'nonsense'; example: FLOWFORGE_ADMIN_LISTEN=127.0.0.1:7101\n",
   )
+})
+
+test('with a shutdown delay a process that is told to stop is not ready, and goes on serving for that long', async (t) => {
+  const { child, lines } = start(t, 'slow-stop', { FLOWFORGE_SHUTDOWN_DELAY: '300ms' })
+  const port = await adminPort(lines)
+  await until(async () => (await ready(port)) === 200)
+  const toldMs = performance.now()
+  child.kill('SIGTERM')
+  await until(async () => (await ready(port)) === 503)
+  await until(() => lines.find(({ step }) => step === 'aborted'))
+  ok(performance.now() - toldMs >= 300)
+  // The second time the fixture is asked, its stop may end.
+  await ready(port)
+  equal(await exitCode(child), 0)
 })
 
 test('a taken port is one line too', async (t) => {

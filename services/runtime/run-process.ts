@@ -1,9 +1,10 @@
 /**
  * The life of a process:
  *
- *     main() ──► ready ──SIGTERM──► not ready ──► stops, last started first ──► exit 0
+ *     main() ──► ready ──SIGTERM──► not ready ──delay──► stops, last started first ──► exit 0
  */
-import { ConfigError, oneOf, readConfig } from './config.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { ConfigError, duration, oneOf, readConfig } from './config.ts'
 import { createHealth, type Health } from './health.ts'
 import { createLogger, logLevels, type Logger } from './log.ts'
 import { collectProcessMetrics } from './metrics.ts'
@@ -11,6 +12,12 @@ import { startTelemetry } from './telemetry.ts'
 
 /** All stops together get this long; Kubernetes kills after 30 s, the launcher after 10. */
 const stopMsMax = 8_000
+
+const spec = {
+  level: oneOf('FLOWFORGE_LOG_LEVEL', logLevels, { default: 'info' }),
+  /** How long a process that is told to stop goes on serving, not ready, before it drains. */
+  shutdownDelayMs: duration('FLOWFORGE_SHUTDOWN_DELAY', { default: '0s', max: '1m' }),
+}
 
 export interface ProcessContext {
   log: Logger
@@ -31,13 +38,11 @@ export interface ProcessContext {
 export async function runProcess(component: string, main: (context: ProcessContext) => Promise<void>): Promise<void> {
   let log: Logger
   try {
-    log = createLogger(
-      component,
-      readConfig({ level: oneOf('FLOWFORGE_LOG_LEVEL', logLevels, { default: 'info' }) }).level,
-    )
+    const config = readConfig(spec)
+    log = createLogger(component, config.level)
     collectProcessMetrics()
     const stopTelemetry = await startTelemetry(component)
-    await live(main, log, stopTelemetry)
+    await live(main, log, stopTelemetry, config.shutdownDelayMs)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`flowforge ${component}: ${error.message}\n`)
@@ -49,6 +54,7 @@ async function live(
   main: (context: ProcessContext) => Promise<void>,
   log: Logger,
   stopTelemetry: () => Promise<void>,
+  shutdownDelayMs: number,
 ): Promise<void> {
   const health = createHealth()
   const controller = new AbortController()
@@ -63,6 +69,8 @@ async function live(
     isStopping = true
     log.info({ reason }, 'stopping')
     health.drain()
+    // Whoever balances load needs a moment to see that; until then calls still come, and are served.
+    if (exitCode === 0 && shutdownDelayMs > 0) await pause(shutdownDelayMs)
     controller.abort()
     const timer = setTimeout(() => {
       log.error({ stopMsMax }, 'stopping takes too long: ending at once')

@@ -1,12 +1,13 @@
 /** What the server knows about one of its methods before anybody calls it. */
-import type { TLSSocket } from 'node:tls'
 import { status, type MethodDefinition } from '@grpc/grpc-js'
-import type { ActiveCall, Caller, SurfaceCall } from './call-context.ts'
-import { componentOf, identityIn, type IdentityScope } from './identity.ts'
+import type { ActiveCall, SurfaceCall } from './call-context.ts'
+import { decide, type Caller, type Refusal, type Rule } from './decide.ts'
 import type { Logger } from './log.ts'
-import { callRecorder, type RecordCall } from './metrics.ts'
-import type { MethodPolicy } from './policy.ts'
-import { permissionDenied, StatusError } from './status.ts'
+import { callRecorder, denials, type RecordCall } from './metrics.ts'
+import { components, type MethodPolicy } from './policy.ts'
+import { rateLimit, type RateLimit } from './rate-limit.ts'
+import { StatusError, retryInfo } from './status.ts'
+import type { PolicyMode } from './workload.ts'
 
 export interface ServedMethod {
   path: string
@@ -18,18 +19,22 @@ export interface ServedMethod {
   draining: AbortSignal
   /** The calls that have not ended yet. */
   active: Set<ActiveCall>
-  /** Who calls; throws unless the policy lets them. */
-  admit(call: SurfaceCall): Caller
+  /** Who calls; throws unless the policy lets them. `nowMs` is of `performance.now()`. */
+  admit(call: SurfaceCall, nowMs: number): Caller
 }
 
 export interface ServerScope {
-  scope: IdentityScope
+  callerOf(call: SurfaceCall): Caller
+  policyMode: PolicyMode
   log: Logger
   draining: AbortSignal
   active: Set<ActiveCall>
+  /** The rate of the port, over all of its RPCs. */
+  portRate: RateLimit | undefined
 }
 
 export function servedMethod(path: string, policy: MethodPolicy | undefined, server: ServerScope): ServedMethod {
+  const rule = ruleOf(policy, server.portRate)
   return {
     path,
     policy,
@@ -38,39 +43,47 @@ export function servedMethod(path: string, policy: MethodPolicy | undefined, ser
     isDebug: server.log.isLevelEnabled('debug'),
     draining: server.draining,
     active: server.active,
-    admit(call) {
-      const caller = callerOf(call, server.scope)
-      if (policy && !policy.callers.has(caller.component)) {
-        throw permissionDenied('CALLER_NOT_ALLOWED', `${caller.component} may not call ${path.slice(1)}`)
-      }
+    admit(call, nowMs) {
+      const caller = server.callerOf(call)
+      const refusal = decide(rule, caller, nowMs)
+      if (refusal) refuse(refusal, caller, path, server)
       return caller
     },
   }
 }
 
-// Reading a certificate costs as much as a small call, and it is the same for all calls of a connection.
-const callers = new WeakMap<object, Caller>()
+const everyone = new Set(components)
 
-/** The private way from a call to its HTTP/2 session; a grpc-js without it only costs the cache. */
-interface CallInternals {
-  call?: { stream?: { session?: { socket?: TLSSocket } } }
-  getAuthContext(): { sslPeerCertificate?: { subjectaltname?: string } }
+/** What `decide` needs to know of a policy; without one, every identity of ours may call. */
+function ruleOf(policy: MethodPolicy | undefined, portRate: RateLimit | undefined): Rule {
+  const own = policy?.rate && rateLimit(policy.rate)
+  return { callers: policy?.callers ?? everyone, rates: [portRate, own].filter((rate) => rate !== undefined) }
 }
 
-function callerOf(call: SurfaceCall, scope: IdentityScope): Caller {
-  const internals = call as unknown as CallInternals
-  const session = internals.call?.stream?.session
-  const known = session && callers.get(session)
-  if (known) return known
-  const certificate = internals.getAuthContext().sslPeerCertificate
-  const identity = certificate && identityIn(certificate)
-  const component = identity && componentOf(identity, scope)
-  if (!identity || !component) {
-    throw permissionDenied('UNKNOWN_IDENTITY', `${identity ?? 'the caller'} is not a workload of this installation`)
+/** Counts a refusal and throws it; under audit it is logged instead, unless there is nothing that could serve the call. */
+export function refuse(refusal: Refusal, caller: Caller, path: string, { policyMode, log }: ServerScope): void {
+  const { code, reason, retryAfterMs } = refusal
+  const isKnown = reason !== 'UNKNOWN_METHOD'
+  const isEnforced = policyMode === 'enforce' || !isKnown
+  // A stranger's name and path are what it likes; as labels they would be without bound.
+  const labels = { method: isKnown ? path.slice(1) : 'unknown', caller: caller.component ?? 'stranger', reason }
+  denials.inc({ ...labels, enforced: String(isEnforced) })
+  const message = sentenceAbout(refusal, caller, path)
+  if (isEnforced) throw new StatusError(code, reason, message, { details: retryInfo(retryAfterMs) })
+  log.warn({ method: path, caller: caller.identity, reason }, `audit: would be refused: ${message}`)
+}
+
+function sentenceAbout({ reason }: Refusal, caller: Caller, path: string): string {
+  switch (reason) {
+    case 'UNKNOWN_METHOD':
+      return `${path.slice(1)} is not served here`
+    case 'UNKNOWN_IDENTITY':
+      return `${caller.identity ?? 'the caller'} is not a workload of this installation`
+    case 'CALLER_NOT_ALLOWED':
+      return `${caller.component} may not call ${path.slice(1)}`
+    case 'RATE_LIMITED':
+      return `${path.slice(1)} is called more often than its policy allows`
   }
-  const caller = { identity, component }
-  if (session) callers.set(session, caller)
-  return caller
 }
 
 /** Stands for a request that could not be decoded; a deserializer that throws would end the call as INTERNAL. */

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict'
+import { deepEqual, doesNotMatch, equal, match, ok, rejects } from 'node:assert/strict'
 import { connect } from 'node:http2'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
@@ -6,7 +6,9 @@ import { readFileSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
 import { Metadata, status, type ServiceError } from '@grpc/grpc-js'
 import { dial, type Channel } from './client.ts'
+import { identityOf } from './identity.ts'
 
+import { registry } from './metrics.ts'
 import { failedPrecondition, fromServiceError, invalidArgument, StatusError } from './status.ts'
 import { otherAuthority, testAuthority, testCertificates } from './testing/certificates.ts'
 import { quietLog } from './testing/log.ts'
@@ -58,19 +60,66 @@ test('a caller that the policy does not name is refused before the handler runs'
   equal(ran, false)
 })
 
+test('calls over the declared rate are refused with the time to wait, and a refused caller does not use it up', async (t) => {
+  const policies = changedPolicy(unaryPath, { rate: { requestsPerSecond: 3, perIdentity: undefined } })
+  let ran = 0
+  const { server, gateway } = await setup(t, async () => String((ran += 1)), { policies })
+  const worker = server.dialAs('worker')
+  for (let call = 0; call < 5; call++) await rejects(askUnary(worker), withCode(status.PERMISSION_DENIED))
+  const calls = await Promise.allSettled(Array.from({ length: 20 }, () => askUnary(gateway)))
+  const refused = calls.flatMap((call) => (call.status === 'rejected' ? [call.reason as StatusError] : []))
+  ok(refused.length >= 16 && ran === 20 - refused.length)
+  for (const error of refused) withCode(status.RESOURCE_EXHAUSTED, 'RATE_LIMITED')(error)
+  equal(refused[0]?.details[0]?.type, 'google.rpc.RetryInfo')
+})
+
+test('under audit every call is served, and those that policy forbids are logged and counted', async (t) => {
+  const { server } = await setup(t, async (_, { component }) => `for ${component}`, {
+    settings: { policyMode: 'audit' },
+  })
+  registry.resetMetrics()
+  equal(await askUnary(server.dialAs('worker')), 'for worker')
+  const line = server.lines.find(({ level }) => level === 'warn')
+  match(String(line?.msg), /would be refused: worker may not call flowforge\.accounts\.v1\.AuthService\/VerifyApiKey/)
+  match(await registry.metrics(), denialLine('false'))
+})
+
+test('a refused call is counted by RPC and caller', async (t) => {
+  const { server } = await setup(t, async () => '')
+  registry.resetMetrics()
+  await rejects(askUnary(server.dialAs('worker')))
+  match(await registry.metrics(), denialLine('true'))
+})
+
+function denialLine(enforced: string): RegExp {
+  const labels = `method="${unaryPath.slice(1)}",caller="worker",reason="CALLER_NOT_ALLOWED",enforced="${enforced}"`
+  return new RegExp(`^grpc_server_denied_total\\{${labels}\\} 1$`, 'm')
+}
+
+test('what a caller says in the mesh’s name does not reach a handler', async (t) => {
+  const { gateway } = await setup(
+    t,
+    async (_, { metadata, identity }) => `${identity} ${Object.keys(metadata.getMap()).join()}`,
+  )
+  const metadata = { 'l5d-client-id': identityOf('operator'), 'l5d-dst-canonical': 'x', 'x-kept': 'y' }
+  const seen = await askUnary(gateway, '', { metadata })
+  match(seen, /^gateway\..* .*x-kept/)
+  doesNotMatch(seen, /l5d/)
+})
+
 test('a workload of another namespace is a stranger even with a certificate that we trust', async (t) => {
   const { server } = await setup(t, async () => '')
   const certificates = testCertificates()
   await certificates.renew('gateway', [testAuthority], { namespace: 'elsewhere', trustDomain: 'cluster.local' })
-  const source = certificates.sourceFor('gateway')
+  const workload = certificates.workloadOf('gateway')
   // It expects our server, so that the refusal is the server's.
   const channel = dial({
     address: server.address,
     component: 'accounts',
-    certificates: { ...source, scope: { namespace: 'flowforge', trustDomain: 'cluster.local' } },
+    workload: { ...workload, serverName: identityOf },
     log: quietLog,
   })
-  t.after(() => (channel.close(), source.close()))
+  t.after(() => (channel.close(), workload.close()))
   await rejects(askUnary(channel), withCode(status.PERMISSION_DENIED, 'UNKNOWN_IDENTITY'))
 })
 
@@ -82,9 +131,9 @@ test('a connection without a certificate, or with one of another authority, does
   await rejects(answered, /certificate required|ECONNRESET/)
   const foreign = testCertificates()
   await foreign.renew('gateway', [await otherAuthority(), testAuthority])
-  const source = foreign.sourceFor('gateway')
-  const channel = dial({ address: server.address, component: 'accounts', certificates: source, log: quietLog })
-  t.after(() => (channel.close(), source.close()))
+  const workload = foreign.workloadOf('gateway')
+  const channel = dial({ address: server.address, component: 'accounts', workload, log: quietLog })
+  t.after(() => (channel.close(), workload.close()))
   await rejects(askUnary(channel, '', { deadlineMs: 2_000 }), withCode(status.UNAVAILABLE))
 })
 
@@ -124,16 +173,16 @@ test('an unknown error tells the caller nothing and the log everything', async (
   match(line.err.stack, /server\.test\.ts/)
 })
 
-test('bytes that are no message are INVALID_ARGUMENT, a method nobody has is UNIMPLEMENTED', async (t) => {
-  const { gateway } = await setup(t, async () => '')
+test('bytes that are no message are INVALID_ARGUMENT, a method nobody has is NOT_FOUND for everybody', async (t) => {
+  const { server, gateway } = await setup(t, async () => '')
   await rejects(
     sendRaw(gateway, unaryPath, Buffer.from([0x0a, 0xff, 0x01])),
     withCode(status.INVALID_ARGUMENT, 'MALFORMED_REQUEST'),
   )
-  await rejects(
-    sendRaw(gateway, '/flowforge.accounts.v1.AuthService/Guess', Buffer.alloc(0)),
-    withCode(status.UNIMPLEMENTED),
-  )
+  for (const channel of [gateway, server.dialAs('worker')]) {
+    const guess = sendRaw(channel, '/flowforge.accounts.v1.AuthService/Guess', Buffer.alloc(0))
+    await rejects(guess, withCode(status.NOT_FOUND, 'UNKNOWN_METHOD'))
+  }
 })
 
 test('four MiB are accepted, much more is RESOURCE_EXHAUSTED', async (t) => {

@@ -1,27 +1,30 @@
 /**
  * The gRPC server of every service. A call passes, in this order and visibly:
  *
- *     mTLS handshake → identity → policy → decoded request → deadline, span, metrics → handler → status
+ *     mTLS handshake → route → identity → policy → rate → decoded request → deadline, span, metrics → handler → status
  */
 import {
   logVerbosity,
   Server,
   setLogVerbosity,
   type MethodDefinition,
+  type ServerCredentials,
   type ServiceDefinition,
   type UntypedHandleCall,
 } from '@grpc/grpc-js'
 import { addBuiltinServices } from './builtin-services.ts'
 import type { ActiveCall } from './call-context.ts'
-import type { CertificateSource } from './certificates.ts'
 import { handleBidi, handleServerStream, type BidiHandler, type ServerStreamHandler } from './handle-stream.ts'
 import { handleUnary, type UnaryHandler } from './handle-unary.ts'
 import type { Health } from './health.ts'
 import { listenError, splitAddress } from './listen.ts'
 import type { Logger } from './log.ts'
-import { loadPolicies, type MethodPolicy } from './policy.ts'
+import { loadPolicies, loadPortRate, type MethodPolicy } from './policy.ts'
+import { rateLimit, type RateLimit } from './rate-limit.ts'
 import { guarded, servedMethod, type ServerScope } from './served-method.ts'
 import { unavailable } from './status.ts'
+import { refuseUnknownMethods } from './unknown-method.ts'
+import type { Workload } from './workload.ts'
 
 export type { CallContext } from './call-context.ts'
 export type { BidiCall, BidiHandler, ServerStreamHandler } from './handle-stream.ts'
@@ -61,7 +64,7 @@ export function service<D extends ServiceDefinition>(definition: D, handlers: Ha
 export interface ServerOptions {
   /** `host:port`; port 0 takes a free one. */
   listen: string
-  certificates: CertificateSource
+  workload: Workload
   services: Service[]
   log: Logger
   health: Health
@@ -80,12 +83,21 @@ export interface RunningServer {
 
 /** Starts serving. Throws at once when an RPC has no policy or no handler, or the port is taken. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { listen, certificates, services, log, health, policies = loadPolicies() } = options
+  const { listen, workload, services, log, health, policies = loadPolicies() } = options
   // What grpc-js would print by itself reaches us as errors anyway.
   setLogVerbosity(logVerbosity.NONE)
   const draining = new AbortController()
   const active = new Set<ActiveCall>()
-  const scope: ServerScope = { scope: certificates.scope, log, draining: draining.signal, active }
+  const { policyMode } = workload
+  const callerOf = workload.callersOn(listen)
+  const scope: ServerScope = {
+    callerOf,
+    policyMode,
+    log,
+    draining: draining.signal,
+    active,
+    portRate: portRateOf(services, policies),
+  }
   const server = new Server({
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': -1,
@@ -97,7 +109,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   })
   for (const one of services) addService(server, one, policies, scope)
   addBuiltinServices(server, services, health, scope)
-  const port = await bind(server, listen, certificates)
+  refuseUnknownMethods(server, scope)
+  const port = await bind(server, listen, workload.serverCredentials())
   log.info({ port }, 'serving gRPC')
   return {
     port,
@@ -114,6 +127,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       }
     },
   }
+}
+
+function portRateOf(services: Service[], policies: Map<string, MethodPolicy>): RateLimit | undefined {
+  const [path] = services.flatMap(({ definition }) => Object.values(definition).map((method) => method.path))
+  const component = policies.get(path ?? '')?.component
+  const rate = component && loadPortRate(component)
+  return rate && rateLimit(rate)
 }
 
 function addService(
@@ -140,11 +160,11 @@ function addService(
   server.addService(guardedDefinition, implementation)
 }
 
-async function bind(server: Server, listen: string, certificates: CertificateSource): Promise<number> {
+async function bind(server: Server, listen: string, credentials: ServerCredentials): Promise<number> {
   const { host, port } = splitAddress(listen)
   const target = `${host.includes(':') ? `[${host}]` : host}:${port}`
   return new Promise((resolve, reject) => {
-    server.bindAsync(target, certificates.serverCredentials(), (error, bound) => {
+    server.bindAsync(target, credentials, (error, bound) => {
       if (error) reject(listenError(listen, error))
       else resolve(bound)
     })

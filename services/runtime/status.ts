@@ -122,7 +122,8 @@ export function permissionDenied(reason: string, message: string): StatusError {
   return new StatusError(status.PERMISSION_DENIED, reason, message)
 }
 
-function retryInfo(retryAfterMs: number | undefined): StatusDetail[] {
+/** Tells the caller when to try again, if that is known. */
+export function retryInfo(retryAfterMs: number | undefined): StatusDetail[] {
   if (retryAfterMs === undefined) return []
   const ms = Math.max(0, Math.ceil(retryAfterMs))
   const retryDelay = { seconds: BigInt(Math.floor(ms / 1_000)), nanos: (ms % 1_000) * 1_000_000 }

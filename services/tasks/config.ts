@@ -1,11 +1,12 @@
 /** What the tasks service is told by its environment. */
-import { address, duration, integer, path, postgresUrl } from '@flowforge/runtime/config'
+import { address, duration, integer, postgresUrl } from '@flowforge/runtime/config'
+import { workloadSpec } from '@flowforge/runtime/workload'
 import { payloadKeys } from './payload-keys.ts'
 
 export const spec = {
   listen: address('FLOWFORGE_LISTEN', { default: '127.0.0.1:7101' }),
   adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:7201' }),
-  certificates: path('FLOWFORGE_CERTIFICATES'),
+  ...workloadSpec,
   databaseUrl: postgresUrl('FLOWFORGE_DATABASE_URL'),
   payloadBytesMax: integer('FLOWFORGE_PAYLOAD_BYTES_MAX', { default: 262_144, min: 1024, max: 3_000_000 }),
   payloadKeys: payloadKeys('FLOWFORGE_PAYLOAD_KEYS'),

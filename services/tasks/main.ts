@@ -1,12 +1,12 @@
 /** The tasks service: wiring, top to bottom. */
 import { join } from 'node:path'
 import { startAdmin } from '@flowforge/runtime/admin'
-import { watchCertificates } from '@flowforge/runtime/certificates'
 import { readConfig } from '@flowforge/runtime/config'
 import { openDatabase } from '@flowforge/runtime/database'
 import { migrate } from '@flowforge/runtime/migrate'
 import { runProcess } from '@flowforge/runtime/run-process'
 import { startServer } from '@flowforge/runtime/server'
+import { openWorkload } from '@flowforge/runtime/workload'
 import { spec } from './config.ts'
 import { observeQueueDepth } from './engine/queue-depth.ts'
 import { startTasks } from './start.ts'
@@ -24,9 +24,9 @@ await runProcess('tasks', async ({ log, health, onStop, signal }) => {
   observeQueueDepth(database.pool, log)
   const tasks = await startTasks({ ...config, pool: database.pool, log })
   onStop(tasks.stop)
-  const certificates = watchCertificates(config.certificates, log)
-  onStop(async () => certificates.close())
-  const server = await startServer({ listen: config.listen, certificates, services: tasks.services, log, health })
+  const workload = await openWorkload('tasks', config, log)
+  onStop(async () => workload.close())
+  const server = await startServer({ listen: config.listen, workload, services: tasks.services, log, health })
   onStop(() => server.stop(drainMs))
   signal.addEventListener('abort', tasks.goAway)
 })

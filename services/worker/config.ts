@@ -1,4 +1,5 @@
-import { address, integer, list, path, readConfig, text } from '@flowforge/runtime/config'
+import { address, integer, list, readConfig, text } from '@flowforge/runtime/config'
+import { workloadSpec } from '@flowforge/runtime/workload'
 
 /** Everything that can be set about a worker, read once. */
 export function readWorkerConfig(env: NodeJS.ProcessEnv = process.env) {
@@ -6,10 +7,7 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv = process.env) {
     {
       adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:0' }),
       tasksAddress: address('FLOWFORGE_TASKS_ADDRESS', { default: '127.0.0.1:7101' }),
-      /** Unset in a mesh, whose proxy encrypts. */
-      certificates: path('FLOWFORGE_CERTIFICATES', { optional: true }),
-      namespace: text('FLOWFORGE_NAMESPACE', { default: 'flowforge' }),
-      trustDomain: text('FLOWFORGE_TRUST_DOMAIN', { default: 'cluster.local' }),
+      ...workloadSpec,
       /** Attempts at a time. */
       concurrency: integer('FLOWFORGE_WORKER_CONCURRENCY', { default: 10, min: 1, max: 10_000 }),
       queues: list('FLOWFORGE_WORKER_QUEUES', { default: [] }),

@@ -1,6 +1,8 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { startWorkServer } from '@flowforge/sdk/testing/work-server'
@@ -16,11 +18,25 @@ function start(t: TestContext, env: Record<string, string>) {
   return { child, exited, output: () => output }
 }
 
+/** What the mesh's proxy of a pod says about itself. */
+async function startProxyAdmin(t: TestContext): Promise<string> {
+  const admin = createServer((_, response) => response.end('ready\n')).listen(0, '127.0.0.1')
+  await once(admin, 'listening')
+  t.after(() => admin.close())
+  return `127.0.0.1:${(admin.address() as AddressInfo).port}`
+}
+
 test('a worker is ready once it is welcomed, runs tasks, and drains on SIGTERM', { timeout: 30_000 }, async (t) => {
   const server = await startWorkServer()
   t.after(() => server.stop())
   const port = await freePort()
-  const worker = start(t, { FLOWFORGE_TASKS_ADDRESS: server.address, FLOWFORGE_ADMIN_LISTEN: `127.0.0.1:${port}` })
+  const worker = start(t, {
+    // As in a mesh: the work server speaks plaintext.
+    FLOWFORGE_TRANSPORT: 'mesh',
+    FLOWFORGE_PROXY_ADMIN: await startProxyAdmin(t),
+    FLOWFORGE_TASKS_ADDRESS: server.address,
+    FLOWFORGE_ADMIN_LISTEN: `127.0.0.1:${port}`,
+  })
   const admin = async (path: string) => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`)
     return { status: response.status, text: await response.text() }

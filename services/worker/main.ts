@@ -1,8 +1,8 @@
 /** The worker of the built-in task types. The SDK's first user, and nothing more. */
 import { startAdmin } from '@flowforge/runtime/admin'
 import { ConfigError } from '@flowforge/runtime/config'
-import { identityOf } from '@flowforge/runtime/identity'
 import { runProcess } from '@flowforge/runtime/run-process'
+import { openWorkload } from '@flowforge/runtime/workload'
 import { Worker } from '@flowforge/sdk'
 import { observeAttempt } from './attempt-metrics.ts'
 import { readWorkerConfig } from './config.ts'
@@ -25,10 +25,12 @@ await runProcess('worker', async ({ log, health, onStop }) => {
   const email = emailSend(config.smtpUrl)
   onStop(async () => email.close())
 
-  const serverName = identityOf('tasks', { namespace: config.namespace, trustDomain: config.trustDomain })
+  const workload = await openWorkload('worker', config, log)
+  onStop(async () => workload.close())
+  const serverName = workload.serverName('tasks')
   const worker = new Worker({
     address: config.tasksAddress,
-    tls: config.certificates === undefined ? undefined : { folder: config.certificates, serverName },
+    tls: serverName === undefined ? undefined : { folder: config.certificates!, serverName },
     parent: 'projects/-',
     queues: config.queues,
     handlers: {

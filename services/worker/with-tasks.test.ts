@@ -16,10 +16,10 @@ import { startHttpServer } from './testing/http-server.ts'
 
 const services = join(import.meta.dirname, '..')
 const certificates = testCertificates()
-const source = certificates.sourceFor('operator')
+const operator = certificates.workloadOf('operator')
 const started = new Set<ChildProcess>()
 after(() => {
-  source.close()
+  operator.close()
   for (const child of started) child.kill('SIGKILL')
 })
 
@@ -41,7 +41,7 @@ async function setup(t: TestContext) {
   const startWorker = () =>
     spawnService('worker', { FLOWFORGE_TASKS_ADDRESS: address, FLOWFORGE_ALLOW_HOSTS: '127.0.0.1' })
   const tasksProcess = startTasks()
-  const channel = dial({ address, component: 'tasks', certificates: source, log: quietLog })
+  const channel = dial({ address, component: 'tasks', workload: operator, log: quietLog })
   t.after(async () => {
     channel.close()
     const children = [...started]

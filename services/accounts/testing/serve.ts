@@ -44,7 +44,7 @@ export async function serveAccounts(t: TestContext): Promise<ServedAccounts> {
   t.after(() => keyChanges.stop())
   const server = await startServer({
     listen: '127.0.0.1:0',
-    certificates: certificates.sourceFor('accounts'),
+    workload: certificates.workloadOf('accounts'),
     services: accountsServices(db, keyChanges),
     log: quietLog,
     health: createHealth(),
@@ -54,7 +54,7 @@ export async function serveAccounts(t: TestContext): Promise<ServedAccounts> {
     const channel = dial({
       address: `127.0.0.1:${server.port}`,
       component: 'accounts',
-      certificates: certificates.sourceFor(component),
+      workload: certificates.workloadOf(component),
       log: quietLog,
     })
     t.after(() => channel.close())

@@ -39,13 +39,13 @@ export async function serveNotifications(t: TestContext): Promise<ServedNotifica
   const { db, clone } = await openNotifications(t)
   const certificates = testCertificates()
   const tasks = await standInForTasks(t, certificates)
-  const own = certificates.sourceFor('notifications')
-  const channel = dial({ address: tasks.address, component: 'tasks', certificates: own, log: quietLog })
+  const own = certificates.workloadOf('notifications')
+  const channel = dial({ address: tasks.address, component: 'tasks', workload: own, log: quietLog })
   t.after(() => channel.close())
   const events = client(EventServiceClient, channel)
   const server = await startServer({
     listen: '127.0.0.1:0',
-    certificates: own,
+    workload: own,
     services: notificationsServices(db, takeHeadFrom(events)),
     log: quietLog,
     health: createHealth(),
@@ -54,7 +54,7 @@ export async function serveNotifications(t: TestContext): Promise<ServedNotifica
   const gateway = dial({
     address: `127.0.0.1:${server.port}`,
     component: 'notifications',
-    certificates: certificates.sourceFor('gateway'),
+    workload: certificates.workloadOf('gateway'),
     log: quietLog,
   })
   t.after(() => gateway.close())

@@ -85,7 +85,7 @@ export async function standInForTasks(t: TestContext, certificates: TestCertific
   } satisfies Service
   const server = await startServer({
     listen: '127.0.0.1:0',
-    certificates: certificates.sourceFor('tasks'),
+    workload: certificates.workloadOf('tasks'),
     services: [events, tasks],
     log: quietLog,
     health: createHealth(),

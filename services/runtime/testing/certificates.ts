@@ -3,11 +3,13 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAuthority, issue, type KeyPair } from '@flowforge/local/certificate-authority'
-import { watchCertificates, type CertificateSource } from '../certificates.ts'
+import { watchCertificates } from '../certificates.ts'
 import { identityOf, type IdentityScope } from '../identity.ts'
 import type { Logger } from '../log.ts'
+import { mtlsWorkload } from '../mtls-workload.ts'
 import { components } from '../policy.ts'
 import { quietLog } from './log.ts'
+import type { Workload, WorkloadSettings } from '../workload.ts'
 
 const hourMs = 3_600_000
 // Made while the module loads, so that `testCertificates` itself can answer at once.
@@ -20,7 +22,7 @@ export interface TestCertificates {
   /** A folder with ca.pem, certificate.pem and key.pem of a component. */
   folderFor(component: string): string
   /** The same, opened: what `startServer` and `dial` want. */
-  sourceFor(component: string, log?: Logger): CertificateSource
+  workloadOf(component: string, log?: Logger, settings?: Partial<WorkloadSettings>): Workload
   /** Writes a new certificate into a component's folder; `authorities` are the ones to trust, the signer first. */
   renew(component: string, authorities?: KeyPair[], scope?: IdentityScope): Promise<void>
 }
@@ -38,7 +40,12 @@ export function testCertificates(): TestCertificates {
   }
   return {
     folderFor,
-    sourceFor: (component, log = quietLog) => watchCertificates(folderFor(component), log, 20),
+    workloadOf: (component, log = quietLog, settings) =>
+      mtlsWorkload(watchCertificates(folderFor(component), log, 20), {
+        policyMode: 'enforce',
+        retryOwner: 'process',
+        ...settings,
+      }),
     async renew(component, authorities = [authority], scope) {
       write(folderFor(component), await makeKeyPair(authorities[0]!, component, scope), authorities)
     },

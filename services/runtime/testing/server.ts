@@ -5,6 +5,7 @@ import { createHealth, type Health } from '../health.ts'
 import { startServer, type RunningServer, type ServerOptions, type Service } from '../server.ts'
 import { testCertificates, type TestCertificates } from './certificates.ts'
 import { recordingLog } from './log.ts'
+import type { WorkloadSettings } from '../workload.ts'
 
 export interface TestServer extends RunningServer {
   address: string
@@ -22,25 +23,29 @@ export async function startTestServer(
   t: TestContext,
   component: string,
   services: Service[],
-  options: Partial<ServerOptions> & { sharedCertificates?: TestCertificates } = {},
+  options: Partial<ServerOptions> & {
+    sharedCertificates?: TestCertificates
+    settings?: Partial<WorkloadSettings>
+  } = {},
 ): Promise<TestServer> {
   const { sharedCertificates: certificates = testCertificates(), ...rest } = options
   const { log, lines } = recordingLog()
   const health = createHealth()
-  const source = certificates.sourceFor(component, log)
-  const server = await startServer({ listen: '127.0.0.1:0', certificates: source, services, log, health, ...rest })
+  const { settings, ...serverOptions } = rest
+  const workload = certificates.workloadOf(component, log, settings)
+  const server = await startServer({ listen: '127.0.0.1:0', workload, services, log, health, ...serverOptions })
   health.markReady()
   t.after(async () => {
     await server.stop(0)
-    source.close()
+    workload.close()
   })
   const address = `127.0.0.1:${server.port}`
   const dialAs = (caller: string): Channel => {
-    const callerSource = certificates.sourceFor(caller)
-    const channel = dial({ address, component, certificates: callerSource, log, policies: rest.policies })
+    const own = certificates.workloadOf(caller, log, settings)
+    const channel = dial({ address, component, workload: own, log, policies: rest.policies })
     t.after(() => {
       channel.close()
-      callerSource.close()
+      own.close()
     })
     return channel
   }

@@ -39,10 +39,10 @@ export async function startTestTasks(
     ...options,
   })
   const certificates = testCertificates()
-  const sources = [certificates.sourceFor('tasks'), certificates.sourceFor('operator')] as const
+  const workloads = [certificates.workloadOf('tasks'), certificates.workloadOf('operator')] as const
   const server = await startServer({
     listen: '127.0.0.1:0',
-    certificates: sources[0],
+    workload: workloads[0],
     services: tasks.services,
     log,
     health: createHealth(),
@@ -50,7 +50,7 @@ export async function startTestTasks(
   const channel: Channel = dial({
     address: `127.0.0.1:${server.port}`,
     component: 'tasks',
-    certificates: sources[1],
+    workload: workloads[1],
     log,
   })
   return {
@@ -71,7 +71,7 @@ export async function startTestTasks(
       await server.stop(1_000)
       await tasks.stop()
       await close()
-      for (const source of sources) source.close()
+      for (const source of workloads) source.close()
     },
   }
 }
