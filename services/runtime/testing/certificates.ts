@@ -61,7 +61,7 @@ export function otherAuthority(): Promise<KeyPair> {
 }
 
 function makeKeyPair(signer: KeyPair, component: string, scope?: IdentityScope): Promise<KeyPair> {
-  return issue(signer, identityOf(component, scope), new Date(), hourMs)
+  return issue(signer, [identityOf(component, scope)], new Date(), hourMs)
 }
 
 function write(folder: string, { certificate, key }: KeyPair, trusted: KeyPair[]): void {
