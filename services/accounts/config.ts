@@ -8,6 +8,9 @@ export function readAccountsConfig() {
     adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:7202' }),
     databaseUrl: postgresUrl('FLOWFORGE_DATABASE_URL'),
     ...workloadSpec,
+    /** An admin key for `projects/default` is written to this file at the first start. */
     bootstrapKeyFile: path('FLOWFORGE_BOOTSTRAP_KEY_FILE', { optional: true }),
+    /** The key in this file, which somebody else made, becomes one. */
+    adminKeyFile: path('FLOWFORGE_ADMIN_KEY_FILE', { optional: true }),
   })
 }

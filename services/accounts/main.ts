@@ -22,11 +22,15 @@ await runProcess(component, async ({ log, health, onStop }) => {
   onStop(() => admin.stop())
 
   const { databaseUrl: url } = config
-  await migrate({ url, component, folder: join(import.meta.dirname, 'schema'), log })
+  await migrate({ url, component, folder: join(import.meta.dirname, 'schema'), waitMs: 60_000, log })
   const database = openDatabase<AccountsSchema>({ url, component, log })
   onStop(() => database.close())
-  const made = await bootstrap(database.kysely, workload.identity, config.bootstrapKeyFile)
+  const made = await bootstrap(database.kysely, workload.identity, {
+    written: config.bootstrapKeyFile,
+    given: config.adminKeyFile,
+  })
   if (made.keyFile) log.info({ file: config.bootstrapKeyFile }, 'wrote an admin key for projects/default')
+  if (made.givenKey) log.info({ file: config.adminKeyFile }, 'took a given admin key for projects/default')
 
   const keyChanges = new KeyChanges(url, log)
   onStop(() => keyChanges.stop())

@@ -7,7 +7,7 @@ import { type Page, type PageRequest, toPage } from '@flowforge/runtime/page'
 import { requireProject } from './projects.ts'
 import { announceKeyChanges } from './key-changes.ts'
 import { allows } from './roles.ts'
-import { createSecret } from './secret.ts'
+import { createSecret, type Secret } from './secret.ts'
 import { userName } from './users.ts'
 
 /** Names an API key. */
@@ -50,8 +50,8 @@ export async function createApiKey(
   db: AccountsDatabase,
   actor: Actor,
   key: NewApiKey,
+  secret: Secret = createSecret(),
 ): Promise<{ row: ApiKeyRow; plaintext: string }> {
-  const secret = createSecret()
   const row = await db.transaction().execute(async (transaction) => {
     await requireProject(transaction, key.project)
     if (key.user !== undefined) {

@@ -1,5 +1,5 @@
-import { deepEqual, equal, match, notEqual } from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { deepEqual, equal, match, notEqual, rejects } from 'node:assert/strict'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -17,7 +17,8 @@ async function setup(t: TestContext) {
   return {
     db,
     file,
-    start: () => bootstrap(db, ownIdentity, file),
+    start: () => bootstrap(db, ownIdentity, { written: file }),
+    startGiven: () => bootstrap(db, ownIdentity, { given: file }),
     readKey: async () => (await readFile(file, 'utf8')).trim(),
     keys: async () => (await listApiKeys(db, 'default', { size: 100 })).rows,
   }
@@ -25,7 +26,7 @@ async function setup(t: TestContext) {
 
 test('the first start makes the default project and an admin key that only its owner can read', async (t) => {
   const { db, file, start, readKey, keys } = await setup(t)
-  deepEqual(await start(), { project: true, keyFile: true })
+  deepEqual(await start(), { project: true, keyFile: true, givenKey: false })
   const secret = await readKey()
   match(secret, /^ff_[\w-]{43}$/)
   equal((await stat(file)).mode & 0o777, 0o600)
@@ -47,7 +48,7 @@ test('a second start changes nothing', async (t) => {
   const { start, readKey, keys } = await setup(t)
   await start()
   const secret = await readKey()
-  deepEqual(await start(), { project: false, keyFile: false })
+  deepEqual(await start(), { project: false, keyFile: false, givenKey: false })
   equal(await readKey(), secret)
   equal((await keys()).length, 1)
 })
@@ -67,7 +68,7 @@ test('a key file that is gone, as after a crash before it was written, is replac
   await start()
   const first = await readKey()
   await rm(file)
-  deepEqual(await start(), { project: false, keyFile: true })
+  deepEqual(await start(), { project: false, keyFile: true, givenKey: false })
   const second = await readKey()
   notEqual(second, first)
   notEqual(await verifyApiKey(db, first), undefined)
@@ -94,6 +95,29 @@ test('a revoked key in the file is not replaced: somebody wanted that', async (t
 
 test('without a key file only the project is made', async (t) => {
   const { db, keys } = await setup(t)
-  deepEqual(await bootstrap(db, ownIdentity), { project: true, keyFile: false })
+  deepEqual(await bootstrap(db, ownIdentity), { project: true, keyFile: false, givenKey: false })
+  equal((await keys()).length, 0)
+})
+
+test('a key that is given becomes an admin key once, and stays revoked when somebody revoked it', async (t) => {
+  const { db, file, startGiven, keys } = await setup(t)
+  const given = `ff_${'k'.repeat(43)}`
+  await mkdir(join(file, '..'))
+  await writeFile(file, `${given}\n`)
+  equal((await startGiven()).givenKey, true)
+  deepEqual((await verifyApiKey(db, given))?.roles, ['admin'])
+  equal((await startGiven()).givenKey, false)
+  const [key, ...others] = await keys()
+  deepEqual(others, [])
+  await revokeApiKey(db, { principal: 'me', method: 'm' }, { project: 'default', apiKey: key!.id })
+  await startGiven()
+  equal(await verifyApiKey(db, given), undefined)
+})
+
+test('a given key that could be guessed is refused', async (t) => {
+  const { file, startGiven, keys } = await setup(t)
+  await mkdir(join(file, '..'))
+  await writeFile(file, 'ff_short\n')
+  await rejects(startGiven(), /256 random bits/)
   equal((await keys()).length, 0)
 })

@@ -6,7 +6,7 @@ import type { AccountsDatabase } from '../tables.ts'
 import { createApiKey } from './api-keys.ts'
 import type { Actor } from './audit.ts'
 import { createProject } from './projects.ts'
-import { hashSecret } from './secret.ts'
+import { givenSecret, hashSecret } from './secret.ts'
 
 /** The project that exists from the start. */
 const defaultProject = 'default'
@@ -15,22 +15,32 @@ const defaultProject = 'default'
 export interface Bootstrapped {
   project: boolean
   keyFile: boolean
+  givenKey: boolean
+}
+
+/** Where the first admin key comes from or goes to. */
+export interface KeyFiles {
+  /** Written here when it holds none of this database. */
+  written?: string | undefined
+  /** Read from here: a mounted secret that somebody else made. */
+  given?: string | undefined
 }
 
 /**
- * Sees to it that `projects/default` exists and, if `keyFile` is given, that this file holds an admin key for it.
+ * Sees to it that `projects/default` exists and that the keys of these files are admin keys for it.
  *
  * Any number of instances may do so at once, and any start may be cut short: the next one repairs what is missing.
  * A file whose key was revoked or has expired is left alone, because somebody wanted that.
  */
-export async function bootstrap(db: AccountsDatabase, principal: string, keyFile?: string): Promise<Bootstrapped> {
+export async function bootstrap(db: AccountsDatabase, principal: string, files: KeyFiles = {}): Promise<Bootstrapped> {
   // The lock has a transaction of its own. The work commits in others while it is held: first to the database, then
   // to the file. The other way round, a crash in between would leave a file with a key that nobody accepts.
   return await db.transaction().execute(async (lock) => {
     await sql`select pg_advisory_xact_lock(hashtextextended('accounts.bootstrap', 0))`.execute(lock)
     return {
       project: await ensureDefaultProject(db, principal),
-      keyFile: keyFile !== undefined && (await ensureKeyFile(db, principal, keyFile)),
+      keyFile: files.written !== undefined && (await ensureKeyFile(db, principal, files.written)),
+      givenKey: files.given !== undefined && (await ensureGivenKey(db, principal, files.given)),
     }
   })
 }
@@ -55,6 +65,14 @@ async function ensureKeyFile(db: AccountsDatabase, principal: string, file: stri
     roles: ['admin'],
   })
   await writeWhole(file, `${plaintext}\n`)
+  return true
+}
+
+async function ensureGivenKey(db: AccountsDatabase, principal: string, file: string): Promise<boolean> {
+  const plaintext = (await readFile(file, 'utf8')).trim()
+  if (await isKnown(db, plaintext)) return false
+  const key = { project: defaultProject, displayName: 'Key of the installation', roles: ['admin' as const] }
+  await createApiKey(db, actor(principal, 'CreateApiKey'), key, givenSecret(plaintext))
   return true
 }
 

@@ -12,7 +12,16 @@ export interface Secret {
 
 /** Makes an API key from 256 random bits. */
 export function createSecret(): Secret {
-  const plaintext = `ff_${randomBytes(32).toString('base64url')}`
+  return secretOf(`ff_${randomBytes(32).toString('base64url')}`)
+}
+
+/** An API key that somebody else made; throws unless it looks like one of ours, since a shorter one could be guessed. */
+export function givenSecret(plaintext: string): Secret {
+  if (!/^ff_[\w-]{43}$/.test(plaintext)) throw new Error('an API key is ff_ and 256 random bits in base64url')
+  return secretOf(plaintext)
+}
+
+function secretOf(plaintext: string): Secret {
   return { plaintext, hash: hashSecret(plaintext), prefix: plaintext.slice(0, 9) }
 }
 
