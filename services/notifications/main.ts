@@ -27,7 +27,7 @@ await runProcess(component, async ({ log, health, onStop, signal }) => {
   onStop(() => admin.stop())
 
   const { databaseUrl: url } = config
-  await migrate({ url, component, folder: join(import.meta.dirname, 'schema'), log })
+  await migrate({ url, component, folder: join(import.meta.dirname, 'schema'), waitMs: 60_000, log })
   const database = openDatabase<NotificationsSchema>({ url, component, log })
   onStop(() => database.close())
   const db = database.kysely

@@ -18,7 +18,13 @@ await runProcess('tasks', async ({ log, health, onStop, signal }) => {
   const config = readConfig(spec)
   const admin = await startAdmin({ listen: config.adminListen, ready: health.isReady, log })
   onStop(admin.stop)
-  await migrate({ url: config.databaseUrl, component: 'tasks', folder: join(import.meta.dirname, 'schema'), log })
+  await migrate({
+    url: config.databaseUrl,
+    component: 'tasks',
+    folder: join(import.meta.dirname, 'schema'),
+    waitMs: 60_000,
+    log,
+  })
   const database = openDatabase({ url: config.databaseUrl, component: 'tasks', log })
   onStop(database.close)
   observeQueueDepth(database.pool, log)
