@@ -30,12 +30,20 @@ export async function createAuthority(now: Date, lifetimeMs: number): Promise<Ke
   return { certificate: pemOf(certificate), key: await keyToPem(keys.privateKey) }
 }
 
-/** Makes a certificate for an identity, for both ends of a connection; it never outlives the authority that signs it. */
-export async function issue(authority: KeyPair, identity: string, now: Date, lifetimeMs: number): Promise<KeyPair> {
+/**
+ * Makes a certificate for an identity, which comes first, and for more names of its server; for both ends of a connection.
+ * It never outlives the authority that signs it.
+ */
+export async function issue(
+  authority: KeyPair,
+  names: [identity: string, ...hosts: string[]],
+  now: Date,
+  lifetimeMs: number,
+): Promise<KeyPair> {
   const issuer = new x509.X509Certificate(authority.certificate)
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.create({
-    subject: `CN=${identity.split('.')[0]}`,
+    subject: `CN=${names[0].split('.')[0]}`,
     issuer: issuer.subject,
     notBefore: new Date(now.getTime() - clockSlackMs),
     notAfter: new Date(Math.min(now.getTime() + lifetimeMs, issuer.notAfter.getTime())),
@@ -47,7 +55,7 @@ export async function issue(authority: KeyPair, identity: string, now: Date, lif
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
       new x509.SubjectAlternativeNameExtension([
-        { type: 'dns', value: identity },
+        ...names.map((value) => ({ type: 'dns' as const, value })),
         { type: 'dns', value: 'localhost' },
         { type: 'ip', value: '127.0.0.1' },
       ]),

@@ -27,6 +27,12 @@ const authoritySettlesMs = hourMs
 export interface CertificateOptions {
   folder: string
   identityOf: (component: string) => string
+  /** Who gets a certificate; every identity of a local system when not given. */
+  components?: readonly string[]
+  /** More DNS names of a component's certificate: those of a server that is not of ours. */
+  hostsOf?: (component: string) => string[]
+  /** A certificate is renewed when half of this is over; just under a day when not given. */
+  lifetimeMs?: number
   now?: () => Date
 }
 
@@ -37,21 +43,22 @@ interface Authority extends KeyPair {
 
 /** Makes or renews whatever is missing or past half of its life; what is still good is not touched. */
 export async function renewCertificates(options: CertificateOptions): Promise<void> {
+  const { components = certificateComponents, hostsOf = () => [], lifetimeMs = leafLifetimeMs } = options
   const now = options.now?.() ?? new Date()
   const authorities = await renewAuthorities(join(options.folder, 'ca'), now)
   const bundle = authorities.map((authority) => authority.certificate).join('')
   // Trust first: nobody may meet a certificate whose authority it does not know yet.
-  for (const component of certificateComponents) {
+  for (const component of components) {
     const folder = join(options.folder, component)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     replace(join(folder, 'ca.pem'), bundle)
   }
   const signer = signerOf(authorities, now)
-  for (const component of certificateComponents) {
+  for (const component of components) {
     const folder = join(options.folder, component)
     const identity = options.identityOf(component)
     if (isFresh(folder, identity, authorities, now)) continue
-    const made = await issue(signer, identity, now, leafLifetimeMs)
+    const made = await issue(signer, [identity, ...hostsOf(component)], now, lifetimeMs)
     replace(join(folder, 'key.pem'), made.key)
     replace(join(folder, 'certificate.pem'), made.certificate)
   }
