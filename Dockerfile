@@ -1,0 +1,57 @@
+# Every process of FlowForge in one image: `docker run IMAGE services/tasks/main.mjs`. The processes share nearly all of
+# their code, so that one image is pulled once where six would be pulled six times.
+# What is in it and why: deploy/README.md.
+
+FROM docker.io/library/node:24-bookworm-slim AS source
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+COPY deploy/package.json deploy/
+COPY gateway/package.json gateway/
+COPY load/package.json load/
+COPY proto/package.json proto/
+COPY sdk/cli/package.json sdk/cli/
+COPY sdk/typescript/package.json sdk/typescript/
+COPY services/accounts/package.json services/accounts/
+COPY services/local/package.json services/local/
+COPY services/notifications/package.json services/notifications/
+COPY services/runtime/package.json services/runtime/
+COPY services/system/package.json services/system/
+COPY services/tasks/package.json services/tasks/
+COPY services/worker/package.json services/worker/
+# Exactly what the lock file says; no package's script runs.
+RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+COPY . .
+RUN node --input-type=module --eval "(await import('./proto/generate.ts')).generate()"
+
+# For compose's profile `dev`: the sources, run by type stripping, restarted when they change.
+FROM source AS dev
+ENV NODE_ENV=development
+USER node
+ENTRYPOINT ["node", "--watch", "--watch-preserve-output"]
+
+FROM source AS bundle
+# Times are set to one instant, so that the same sources give the same layer.
+ARG SOURCE_DATE_EPOCH=0
+RUN node deploy/bundle.ts /app \
+ && cp LICENSE /app/ \
+ && find /app -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
+
+# Node.js and the libraries that it needs: no shell, no package manager.
+FROM gcr.io/distroless/nodejs24-debian12:nonroot
+LABEL org.opencontainers.image.title="flowforge" \
+      org.opencontainers.image.description="A background-task platform on PostgreSQL, gRPC and Linkerd." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/flowforge/flowforge" \
+      org.opencontainers.image.base.name="gcr.io/distroless/nodejs24-debian12:nonroot"
+ENV NODE_ENV=production \
+    FLOWFORGE_LISTEN=0.0.0.0:7101 \
+    FLOWFORGE_ADMIN_LISTEN=0.0.0.0:9101
+WORKDIR /app
+COPY --from=bundle /app /app
+USER 65532:65532
+EXPOSE 7101 8080 9101
+# Kubernetes has probes of its own and ignores this.
+HEALTHCHECK --interval=5s --timeout=2s --start-period=30s \
+  CMD ["/nodejs/bin/node", "--eval", "fetch('http://127.0.0.1:9101/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["/nodejs/bin/node"]
+CMD ["gateway/main.mjs"]
