@@ -1,0 +1,113 @@
+{{- /*
+NetworkPolicies. A meshed caller arrives at the proxy's port 4143, whatever port it asked for; then the component's own
+port stays closed. Kubelets' probes come from the node and are not judged.
+*/ -}}
+
+{{- define "flowforge.networkPolicyHead" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ include "flowforge.componentName" . }}
+  labels:
+    {{- include "flowforge.labels" . | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "flowforge.selectorLabels" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+{{- end -}}
+
+{{- define "flowforge.networkPeer" -}}
+podSelector:
+  matchLabels:
+    {{- include "flowforge.selectorLabels" . | nindent 4 }}
+{{- end -}}
+
+{{- /* From components to a port: (dict … "callers" (list "gateway") "port" 7101). */ -}}
+{{- define "flowforge.ingressFrom" -}}
+{{- $root := .root -}}
+- from:
+    {{- range .callers }}
+    - {{- include "flowforge.networkPeer" (dict "root" $root "component" .) | nindent 6 }}
+    {{- end }}
+  ports:
+    - { protocol: TCP, port: {{ ternary 4143 .port .root.Values.mesh.enabled }} }
+{{- end -}}
+
+{{- define "flowforge.ingressCommon" -}}
+{{- if .root.Values.networkPolicy.monitoringNamespace }}
+- from:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .root.Values.networkPolicy.monitoringNamespace }}
+  ports:
+    - { protocol: TCP, port: 9101 }
+    {{- if .root.Values.mesh.enabled }}
+    - { protocol: TCP, port: 4143 }
+    - { protocol: TCP, port: 4191 }
+    {{- end }}
+{{- end }}
+{{- if and .root.Values.mesh.enabled .root.Values.mesh.vizNamespace }}
+- from:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .root.Values.mesh.vizNamespace }}
+  ports:
+    - { protocol: TCP, port: 4190 }
+    - { protocol: TCP, port: 4191 }
+{{- end }}
+{{- end -}}
+
+{{- /* To a component of ours: (dict … "component" "tasks" "port" 7101). */ -}}
+{{- define "flowforge.egressTo" -}}
+- to:
+    - {{- include "flowforge.networkPeer" . | nindent 6 }}
+  ports:
+    - { protocol: TCP, port: {{ ternary 4143 .port .root.Values.mesh.enabled }} }
+{{- end -}}
+
+{{- define "flowforge.egressDatabase" -}}
+{{- $database := .root.Values.database -}}
+{{- if eq $database.mode "trial" }}
+{{ include "flowforge.egressTo" (dict "root" .root "component" "postgres" "port" 5432) }}
+{{- else if eq $database.mode "cnpg" }}
+- to:
+    - podSelector:
+        matchLabels:
+          cnpg.io/poolerName: {{ include "flowforge.fullname" . }}-pooler
+  ports:
+    - { protocol: TCP, port: 5432 }
+{{- else }}
+- to:
+    - ipBlock:
+        cidr: {{ $database.external.cidr }}
+  ports:
+    - { protocol: TCP, port: {{ $database.external.port }} }
+{{- end }}
+{{- end -}}
+
+{{- define "flowforge.egressCommon" -}}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: kube-system
+      podSelector:
+        matchLabels:
+          k8s-app: kube-dns
+  ports:
+    - { protocol: UDP, port: 53 }
+    - { protocol: TCP, port: 53 }
+{{- if .root.Values.mesh.enabled }}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .root.Values.mesh.namespace }}
+  ports:
+    - { protocol: TCP, port: 8080 }
+    - { protocol: TCP, port: 8086 }
+    - { protocol: TCP, port: 8090 }
+{{- end }}
+{{- with .root.Values.networkPolicy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
