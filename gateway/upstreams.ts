@@ -24,7 +24,7 @@ export function dialUpstreams(config: GatewayConfig, workload: Workload, log: Lo
   const tasks = open('tasks', config.tasksAddress)
   const accounts = open('accounts', config.accountsAddress)
   const notifications = open('notifications', config.notificationsAddress)
-  const upstream = (channel: Channel): Upstream => withRetries(observed(grpcUpstream(channel.client)))
+  const upstream = (channel: Channel): Upstream => withRetries(observed(channelUpstream(channel)))
   const byPackage = new Map([
     ['flowforge.tasks.v1', upstream(tasks)],
     ['flowforge.accounts.v1', upstream(accounts)],
@@ -34,6 +34,15 @@ export function dialUpstreams(config: GatewayConfig, workload: Workload, log: Lo
     accounts,
     forPackage: (name) => byPackage.get(name),
     close: () => [tasks, accounts, notifications].forEach((channel) => channel.close()),
+  }
+}
+
+/** Unary calls and streams each go the way that is best for them. */
+function channelUpstream({ client, unary }: Channel): Upstream {
+  return {
+    ...grpcUpstream(client),
+    unary: ({ route, request, metadata, deadline }, end) =>
+      unary.call({ path: route.path, message: request, metadata, deadline }, end),
   }
 }
 

@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { join } from 'node:path'
+import { createSecureContext, type SecureContext } from 'node:tls'
 import { experimental, type ChannelCredentials, type ServerCredentials } from '@grpc/grpc-js'
 import { ConfigError } from './config.ts'
 import { identityIn, scopeOf, type IdentityScope } from './identity.ts'
 import type { Logger } from './log.ts'
+import type { Tls } from './unary/channel.ts'
 
 type CaListener = experimental.CaCertificateUpdateListener
 type IdentityListener = experimental.IdentityCertificateUpdateListener
@@ -19,6 +21,8 @@ export interface CertificateSource {
   readonly scope: IdentityScope
   serverCredentials(): ServerCredentials
   channelCredentials(): ChannelCredentials
+  /** The same for connections that are not grpc-js', to a server of this identity. */
+  tlsTo(identity: string): Tls
   close(): void
 }
 
@@ -86,6 +90,7 @@ export function watchCertificates(folder: string, log: Logger, pollMs = 1_000): 
     scope: scopeOf(identity)!,
     serverCredentials: () => experimental.createCertificateProviderServerCredentials(provider, provider, true),
     channelCredentials: () => experimental.createCertificateProviderChannelCredentials(provider, provider),
+    tlsTo: (serverName) => ({ serverName, context: () => contextOf(current) }),
     close() {
       isClosed = true
       clearTimeout(timer)
@@ -124,6 +129,17 @@ function identityOfCertificate({ ca, certificate, key }: Certificates): string {
   const identity = identityIn({ subjectaltname: own.subjectAltName ?? '' })
   if (identity === undefined) throw new Error('certificate.pem does not name one workload identity')
   return identity
+}
+
+const contexts = new WeakMap<Certificates, SecureContext>()
+
+function contextOf(files: Certificates): SecureContext {
+  let context = contexts.get(files)
+  if (context === undefined) {
+    context = createSecureContext({ ca: files.ca, cert: files.certificate, key: files.key })
+    contexts.set(files, context)
+  }
+  return context
 }
 
 function identityUpdate({ certificate, key }: Certificates): experimental.IdentityCertificateUpdate {

@@ -11,6 +11,7 @@ import { context, propagation, SpanKind, trace, type Span } from '@opentelemetry
 import type { RecordCall } from './metrics.ts'
 import { fromServiceError, StatusError } from './status.ts'
 import { endRpcSpan, rpcAttributes, tracer, tracing } from './tracing.ts'
+import type { UnaryChannel } from './unary/channel.ts'
 
 /** What a caller may say about one call. */
 export interface CallSettings {
@@ -26,6 +27,7 @@ export interface CallSettings {
 export interface CalledMethod<Req, Res> {
   definition: MethodDefinition<Req, Res>
   client: Client
+  unary: UnaryChannel
   timeoutMs: number | undefined
   record: RecordCall
 }
@@ -36,7 +38,7 @@ export function callUnary<Req, Res>(
   request: Req,
   settings: CallSettings,
 ): Promise<Res> {
-  const { definition, client } = method
+  const { definition, unary } = method
   const call = new OutgoingCall(method, settings)
   return new Promise((resolve, reject) => {
     const { signal } = settings
@@ -44,23 +46,30 @@ export function callUnary<Req, Res>(
       reject(call.fail(cancelled()))
       return
     }
-    const onAbort = (): void => grpcCall.cancel()
-    const grpcCall = client.makeUnaryRequest(
-      definition.path,
-      definition.requestSerialize,
-      definition.responseDeserialize,
-      request,
-      call.metadata,
-      call.options(method.timeoutMs),
-      (error, response) => {
-        signal?.removeEventListener('abort', onAbort)
-        if (error) reject(call.fail(fromServiceError(error)))
-        else {
-          call.end(status.OK)
-          resolve(response!)
-        }
-      },
-    )
+    const onAbort = (): void => unaryCall.cancel()
+    let message: Buffer
+    try {
+      message = definition.requestSerialize(request)
+    } catch (cause) {
+      reject(call.fail(new StatusError(status.INTERNAL, 'INTERNAL', 'the request cannot be written', { cause })))
+      return
+    }
+    const outgoing = {
+      path: definition.path,
+      message,
+      metadata: call.metadata,
+      deadline: call.deadline(method.timeoutMs),
+    }
+    const unaryCall = unary.call(outgoing, (error, answer) => {
+      signal?.removeEventListener('abort', onAbort)
+      if (error) return reject(call.fail(fromServiceError(error)))
+      try {
+        resolve(definition.responseDeserialize(answer!))
+        call.end(status.OK)
+      } catch (cause) {
+        reject(call.fail(new StatusError(status.INTERNAL, 'INTERNAL', 'the answer cannot be read', { cause })))
+      }
+    })
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
@@ -81,7 +90,7 @@ export async function* callServerStream<Req, Res>(
     definition.responseDeserialize,
     request,
     call.metadata,
-    call.options(undefined),
+    call.options(),
   )
   const onAbort = (): void => stream.cancel()
   signal?.addEventListener('abort', onAbort, { once: true })
@@ -110,7 +119,7 @@ export function openBidi<Req, Res>(
     definition.requestSerialize,
     definition.responseDeserialize,
     call.metadata,
-    call.options(undefined),
+    call.options(),
   )
   const onAbort = (): void => stream.cancel()
   if (signal?.aborted) onAbort()
@@ -138,10 +147,16 @@ class OutgoingCall {
     if (tracing.enabled) this.#span = this.#startSpan(method.definition.path)
   }
 
-  options(timeoutMs: number | undefined): CallOptions {
+  /** The earliest of all that bound the call, epoch ms; Infinity if nothing does. */
+  deadline(timeoutMs: number | undefined): number {
     const { deadlineMs = timeoutMs, deadline = Infinity } = this.#settings
-    const latest = Math.min(deadline, deadlineMs === undefined ? Infinity : Date.now() + deadlineMs)
-    return latest === Infinity ? {} : { deadline: latest }
+    return Math.min(deadline, deadlineMs === undefined ? Infinity : Date.now() + deadlineMs)
+  }
+
+  /** For a stream, which only its caller bounds. */
+  options(): CallOptions {
+    const deadline = this.deadline(undefined)
+    return deadline === Infinity ? {} : { deadline }
   }
 
   fail(error: StatusError): StatusError {

@@ -15,12 +15,13 @@ import type { Logger } from './log.ts'
 import { callRecorder } from './metrics.ts'
 import { loadPolicies, type MethodPolicy } from './policy.ts'
 import { retryUnavailable, type Retry } from './retry.ts'
+import { UnaryChannel } from './unary/channel.ts'
 import type { Workload } from './workload.ts'
 
 export type { CallSettings } from './client-call.ts'
 
 export interface DialOptions {
-  /** `host:port` of the service, or any name that gRPC resolves. */
+  /** `host:port` of the service, or `dns:` or `ipv4:` as gRPC has them. */
   address: string
   /** Whom we expect there: a server with another identity is refused before a request is sent. */
   component: string
@@ -32,20 +33,25 @@ export interface DialOptions {
 
 /** Connections to one service, shared by the clients made from it. */
 export interface Channel {
-  /** For calls that know only a path, such as the gateway's. */
+  /** For streams. */
   readonly client: Client
+  /** For unary calls. */
+  readonly unary: UnaryChannel
   readonly log: Logger
   readonly policies: Map<string, MethodPolicy>
   readonly retry: Retry
   close(): void
 }
 
+/** A page of a thousand tasks with payloads of the largest size fits. */
+const answerBytesMax = 256 * 1024 * 1024 + 1024 * 1024
+
 /** Prepares a channel; it connects with the first call, and again whenever the connection is lost. */
 export function dial(options: DialOptions): Channel {
   const { address, component, workload, log, policies = loadPolicies() } = options
-  const serverName = workload.serverName(component)
+  const tls = workload.tlsTo(component)
   const client = new Client(address, workload.channelCredentials(), {
-    ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }),
+    ...(tls && { 'grpc.ssl_target_name_override': tls.serverName }),
     // On, but no service config asks for retries, and a server's is not read: what is left is sending a request again
     // that the server refused unseen because it is going away. Everything else is retry.ts'.
     'grpc.enable_retries': 1,
@@ -53,13 +59,18 @@ export function dial(options: DialOptions): Channel {
     'grpc.use_local_subchannel_pool': 1,
     'grpc.service_config_disable_resolution': 1,
     'grpc.enable_channelz': 0,
-    'grpc.max_receive_message_length': -1,
+    'grpc.max_receive_message_length': answerBytesMax,
     'grpc.keepalive_time_ms': 20_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,
   })
-  return { client, log, policies, retry: retryUnavailable(log), close: () => client.close() }
+  const unary = new UnaryChannel({ target: address, tls, answerBytesMax })
+  const close = (): void => {
+    client.close()
+    unary.close()
+  }
+  return { client, unary, log, policies, retry: retryUnavailable(log), close }
 }
 
 type UnaryMethod<Req, Res> = (
@@ -100,6 +111,7 @@ function promised(definition: MethodDefinition<unknown, unknown>, channel: Chann
   const method: CalledMethod<unknown, unknown> = {
     definition,
     client: channel.client,
+    unary: channel.unary,
     timeoutMs: policy?.timeoutMs,
     record: callRecorder('client', definition.path),
   }

@@ -32,7 +32,7 @@ export function meshWorkload(
     retryOwner: settings.retryOwner,
     serverCredentials: () => ServerCredentials.createInsecure(),
     channelCredentials: () => credentials.createInsecure(),
-    serverName: () => undefined,
+    tlsTo: () => undefined,
     callersOn(listen) {
       const fromProxy = proxyConnections(listen, log)
       return (call) => {

@@ -32,7 +32,7 @@ export function mtlsWorkload(
     retryOwner: settings.retryOwner,
     serverCredentials: certificates.serverCredentials,
     channelCredentials: () => certificates.channelCredentials() as ChannelCredentials,
-    serverName: (component) => identityOf(component, scope),
+    tlsTo: (component) => certificates.tlsTo(identityOf(component, scope)),
     callersOn: () => callerOf,
     close: certificates.close,
   }

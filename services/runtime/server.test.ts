@@ -116,7 +116,10 @@ test('a workload of another namespace is a stranger even with a certificate that
   const channel = dial({
     address: server.address,
     component: 'accounts',
-    workload: { ...workload, serverName: identityOf },
+    workload: {
+      ...workload,
+      tlsTo: (component) => ({ ...workload.tlsTo(component)!, serverName: identityOf(component) }),
+    },
     log: quietLog,
   })
   t.after(() => (channel.close(), workload.close()))

@@ -10,6 +10,7 @@ import { meshWorkload } from './mesh-workload.ts'
 import { waitForProxy } from './mesh-proxy.ts'
 import { mtlsWorkload } from './mtls-workload.ts'
 import { components, type Component } from './policy.ts'
+import type { Tls } from './unary/channel.ts'
 
 /** Which layer repeats failed calls; the other one repeats none. */
 export type RetryOwner = 'process' | 'mesh'
@@ -28,8 +29,8 @@ export interface Workload extends WorkloadSettings {
   readonly identity: string
   serverCredentials(): ServerCredentials
   channelCredentials(): ChannelCredentials
-  /** The name that the certificate of a component's server must carry; undefined in a mesh, whose proxies check it. */
-  serverName(component: string): string | undefined
+  /** How connections to a component are encrypted, and what its certificate must say; undefined in a mesh, whose proxies do both. */
+  tlsTo(component: string): Tls | undefined
   /** Prepares to say who calls, for a server that listens on this `host:port`. */
   callersOn(listen: string): (call: SurfaceCall) => Caller
   close(): void

@@ -27,7 +27,7 @@ await runProcess('worker', async ({ log, health, onStop }) => {
 
   const workload = await openWorkload('worker', config, log)
   onStop(async () => workload.close())
-  const serverName = workload.serverName('tasks')
+  const serverName = workload.tlsTo('tasks')?.serverName
   const worker = new Worker({
     address: config.tasksAddress,
     tls: serverName === undefined ? undefined : { folder: config.certificates!, serverName },
