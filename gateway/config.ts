@@ -5,12 +5,17 @@ import {
   httpUrl,
   integer,
   list,
+  path,
   readConfig,
+  redisUrl,
   text,
   type Values,
 } from '@flowforge/runtime/config'
 import { workloadSpec } from '@flowforge/runtime/workload'
+import { TrustedProxies } from './client-address.ts'
 import type { OidcOptions } from './oidc.ts'
+import type { Deprecation } from './response-headers.ts'
+import type { TlsFiles } from './tls.ts'
 
 const spec = {
   listen: address('FLOWFORGE_LISTEN', { default: '127.0.0.1:8080' }),
@@ -19,7 +24,17 @@ const spec = {
   tasksAddress: address('FLOWFORGE_TASKS_ADDRESS'),
   accountsAddress: address('FLOWFORGE_ACCOUNTS_ADDRESS'),
   notificationsAddress: address('FLOWFORGE_NOTIFICATIONS_ADDRESS'),
-  rateLimitPerMinute: integer('FLOWFORGE_RATE_LIMIT_PER_MINUTE', { default: 600_000, min: 1 }),
+  tlsCertificate: path('FLOWFORGE_TLS_CERTIFICATE', { optional: true }),
+  tlsKey: path('FLOWFORGE_TLS_KEY', { optional: true }),
+  hstsMs: duration('FLOWFORGE_HSTS', { default: '8760h' }),
+  trustedProxies: list('FLOWFORGE_TRUSTED_PROXIES', { default: [] }),
+  corsOrigins: list('FLOWFORGE_CORS_ORIGINS', { default: [] }),
+  deprecatedPaths: list('FLOWFORGE_DEPRECATED_PATHS', { default: [] }),
+  redisUrl: redisUrl('FLOWFORGE_REDIS_URL', { optional: true }),
+  rateLimitPerMinute: integer('FLOWFORGE_RATE_LIMIT_PER_MINUTE', { default: 1_000, min: 1 }),
+  addressRateLimitPerMinute: integer('FLOWFORGE_ADDRESS_RATE_LIMIT_PER_MINUTE', { default: 10_000, min: 1 }),
+  headerBytesMax: integer('FLOWFORGE_HEADER_BYTES_MAX', { default: 16_384, min: 1_024, max: 1_048_576 }),
+  connectionsMax: integer('FLOWFORGE_CONNECTIONS_MAX', { default: 20_000, min: 1 }),
   bodyBytesMax: integer('FLOWFORGE_BODY_BYTES_MAX', { default: 4_194_304, min: 1_024, max: 67_108_864 }),
   keyCacheMs: duration('FLOWFORGE_KEY_CACHE', { default: '5s', max: '1m' }),
   oidcIssuer: httpUrl('FLOWFORGE_OIDC_ISSUER', { optional: true }),
@@ -37,7 +52,46 @@ export type GatewayConfig = Values<typeof spec>
 export function readGatewayConfig(env?: NodeJS.ProcessEnv): GatewayConfig {
   const config = readConfig(spec, env)
   oidcOptions(config)
+  tlsFiles(config)
+  deprecations(config)
+  checkProxies(config)
   return config
+}
+
+/** Certificate and key of the public port, if it speaks TLS. */
+export function tlsFiles({ tlsCertificate: certificate, tlsKey: key }: GatewayConfig): TlsFiles | undefined {
+  if (certificate === undefined && key === undefined) return undefined
+  if (certificate === undefined) throw halfSet('FLOWFORGE_TLS_CERTIFICATE', 'FLOWFORGE_TLS_KEY', '/etc/tls/tls.crt')
+  if (key === undefined) throw halfSet('FLOWFORGE_TLS_KEY', 'FLOWFORGE_TLS_CERTIFICATE', '/etc/tls/tls.key')
+  return { certificate, key }
+}
+
+function halfSet(missing: string, other: string, example: string): ConfigError {
+  return new ConfigError(`${missing} is not set, but ${other} is; example: ${missing}=${example}`)
+}
+
+/** Which paths will go away: `/v1=2027-01-01` or, with the end, `/v1=2027-01-01/2027-07-01`. */
+export function deprecations({ deprecatedPaths }: GatewayConfig): Deprecation[] {
+  return deprecatedPaths.map((text) => {
+    const [, prefix, since, sunset] = /^(\/[^=]*)=(\d{4}-\d\d-\d\d)(?:\/(\d{4}-\d\d-\d\d))?$/.exec(text) ?? []
+    const dates = [since, sunset].map((date) => (date === undefined ? undefined : new Date(`${date}T00:00:00Z`)))
+    if (prefix === undefined || dates[0] === undefined || dates.some((date) => Number.isNaN(date?.getTime() ?? 0))) {
+      throw new ConfigError(
+        `FLOWFORGE_DEPRECATED_PATHS must be paths with the date of their deprecation and perhaps that of their end, but has '${text}'; example: FLOWFORGE_DEPRECATED_PATHS=/v1=2027-01-01/2027-07-01`,
+      )
+    }
+    return { path: prefix, since: dates[0], sunset: dates[1] }
+  })
+}
+
+function checkProxies({ trustedProxies }: GatewayConfig): void {
+  try {
+    void new TrustedProxies(trustedProxies)
+  } catch (error) {
+    throw new ConfigError(
+      `FLOWFORGE_TRUSTED_PROXIES must be addresses or ranges, but ${(error as Error).message}; example: FLOWFORGE_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8`,
+    )
+  }
 }
 
 /** The identity provider, if one is configured. */

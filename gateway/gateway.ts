@@ -1,6 +1,7 @@
 /** Puts the gateway together: descriptors → routes, and who may use them. */
 import type { IncomingMessage } from 'node:http'
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { status } from '@grpc/grpc-js'
 import { descriptorSet } from '@flowforge/proto/descriptors'
 import type { Logger } from '@flowforge/runtime/log'
 import { Counter, registry } from '@flowforge/runtime/metrics'
@@ -10,11 +11,15 @@ import type { Workload } from '@flowforge/runtime/workload'
 import { apiKeys } from './api-keys.ts'
 import { authenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
-import { oidcOptions, type GatewayConfig } from './config.ts'
+import { deprecations, oidcOptions, tlsFiles, type GatewayConfig } from './config.ts'
 import { fillRequestId } from './idempotency.ts'
-import { rateLimit } from './limits.ts'
+import { TrustedProxies } from './client-address.ts'
+import { createFront } from './front.ts'
+import { limits } from './limits.ts'
 import { oidc } from './oidc.ts'
-import { errorDomain } from './refusal.ts'
+import { connectRedis } from './redis.ts'
+import { errorDomain, refusal } from './refusal.ts'
+import { sendAnswer } from './send-answer.ts'
 import { startHttpServer, type HttpServer } from './server.ts'
 import { createTranscoder, type TranscoderOptions } from './transcoder/transcoder.ts'
 import { dialUpstreams } from './upstreams.ts'
@@ -26,6 +31,9 @@ const requests = new Counter({
   registers: [registry],
 })
 
+// No call takes longer than this without a word, neither ours nor the caller's.
+const silenceMsMin = 120_000
+
 /** Starts the gateway; it owns nothing, so all of its state may be lost. */
 export async function startGateway(config: GatewayConfig, workload: Workload, log: Logger): Promise<HttpServer> {
   const upstreams = dialUpstreams(config, workload, log)
@@ -33,7 +41,8 @@ export async function startGateway(config: GatewayConfig, workload: Workload, lo
   const keys = apiKeys(upstreams.accounts, config.keyCacheMs, log)
   const provider = oidcOptions(config)
   const authenticate = authenticator(keys.verify, provider && oidc(provider))
-  const limit = rateLimit(config.rateLimitPerMinute)
+  const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, log)
+  const limit = limits({ principal: config.rateLimitPerMinute, address: config.addressRateLimitPerMinute }, redis)
   const transcoder = createTranscoder({
     descriptors: descriptorSet(),
     errorDomain,
@@ -47,7 +56,7 @@ export async function startGateway(config: GatewayConfig, workload: Workload, lo
     },
     async admit({ request, response, route, variables, metadata }) {
       const principal = await authenticate(request.headers.authorization)
-      await limit(principal.name, response)
+      await limit.ofPrincipal(principal.name, response)
       const project = authorize(principal, policies.get(route.path)!, variables.values())
       metadata.set('flowforge-principal', principal.name)
       metadata.set('flowforge-project', project)
@@ -56,14 +65,38 @@ export async function startGateway(config: GatewayConfig, workload: Workload, lo
       const key = exchange.request.headers['idempotency-key']
       if (fillRequestId(exchange.route, Array.isArray(key) ? key[0] : key, request)) exchange.isRepeatable = true
     },
+    send: sendAnswer,
     observe: observer(log),
   })
-  const server = await startHttpServer(config.listen, transcoder, traced)
+  const handle = createFront({
+    headers: {
+      proxies: new TrustedProxies(config.trustedProxies),
+      corsOrigins: config.corsOrigins,
+      hstsSeconds: config.hstsMs / 1_000,
+      deprecations: deprecations(config),
+    },
+    limits: limit,
+    places: new Map(),
+    transcoder,
+  })
+  const server = await startHttpServer({
+    listen: config.listen,
+    tls: tlsFiles(config),
+    headerBytesMax: config.headerBytesMax,
+    connectionsMax: config.connectionsMax,
+    // Signs of life on a silent stream are something that moves.
+    silenceMsMax: Math.max(silenceMsMin, 3 * config.heartbeatMs),
+    log,
+    handle: (request, response) => traced(request, () => handle(request, response)),
+    endStreams: () =>
+      transcoder.endStreams(refusal(status.UNAVAILABLE, 'STOPPING', 'the gateway is stopping; try again')),
+  })
   return {
     port: server.port,
     async stop(graceMs) {
       await server.stop(graceMs)
       keys.close()
+      redis?.destroy()
       upstreams.close()
     },
   }

@@ -1,35 +1,50 @@
+/** How many requests each principal and each address may make in a minute. */
 import type { ServerResponse } from 'node:http'
 import { status } from '@grpc/grpc-js'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Redis } from './redis.ts'
 import { refusal } from './refusal.ts'
+import { SlidingWindow, type Counted } from './sliding-window.ts'
 
-/** Counts a principal's request, tells what is left in the answer's headers, and refuses it beyond the limit. */
-export type Limit = (principal: string, response: ServerResponse) => Promise<void>
+export interface Limits {
+  /** Counts a principal's request and tells what is left in the answer's headers; throws 429 beyond the limit. */
+  ofPrincipal(principal: string, response: ServerResponse): Promise<void>
+  /** Counts a request of an address, whoever makes it; throws 429 beyond the limit. */
+  ofAddress(address: string, response: ServerResponse): Promise<void>
+}
 
-/** At most `perMinute` requests of each principal in a minute, counted in this process. */
-export function rateLimit(perMinute: number): Limit {
-  const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 })
-  return async (principal, response) => {
-    try {
-      const state = await limiter.consume(principal)
-      tell(response, perMinute, state)
-    } catch (error) {
-      if (!(error instanceof RateLimiterRes)) throw error
-      tell(response, perMinute, error)
-      const seconds = secondsLeft(error)
-      throw refusal(status.RESOURCE_EXHAUSTED, 'RATE_LIMITED', `more than ${perMinute} requests in a minute`, {
-        details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: `${seconds}s` }],
-      })
-    }
+/** Limits counted in this process, or by all gateways together where there is a Redis. */
+export function limits(perMinute: { principal: number; address: number }, redis: Redis | undefined): Limits {
+  const principals = new SlidingWindow('principal', perMinute.principal, redis)
+  const addresses = new SlidingWindow('address', perMinute.address, redis)
+  return {
+    async ofPrincipal(principal, response) {
+      const counted = await principals.count(principal)
+      tell(response, 'principal', perMinute.principal, counted)
+      if (!counted.isWithin) throw tooMany(`more than ${perMinute.principal} requests in a minute`, counted)
+    },
+    async ofAddress(address, response) {
+      const counted = await addresses.count(address)
+      if (counted.isWithin) return
+      tell(response, 'address', perMinute.address, counted)
+      throw tooMany(`more than ${perMinute.address} requests in a minute from this address`, counted)
+    },
   }
 }
 
-function tell(response: ServerResponse, perMinute: number, state: RateLimiterRes): void {
+/** `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10, and the three headers of its drafts up to 06. */
+function tell(response: ServerResponse, policy: string, perMinute: number, { remaining, waitMs }: Counted): void {
+  const seconds = Math.ceil(waitMs / 1_000)
+  response.setHeader('ratelimit-policy', `"${policy}";q=${perMinute};w=60`)
+  response.setHeader('ratelimit', `"${policy}";r=${remaining};t=${seconds}`)
   response.setHeader('ratelimit-limit', perMinute)
-  response.setHeader('ratelimit-remaining', Math.max(0, state.remainingPoints))
-  response.setHeader('ratelimit-reset', secondsLeft(state))
+  response.setHeader('ratelimit-remaining', remaining)
+  response.setHeader('ratelimit-reset', seconds)
 }
 
-function secondsLeft(state: RateLimiterRes): number {
-  return Math.max(1, Math.ceil(state.msBeforeNext / 1_000))
+function tooMany(message: string, { waitMs }: Counted): Error {
+  return refusal(status.RESOURCE_EXHAUSTED, 'RATE_LIMITED', message, {
+    details: [
+      { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: `${Math.max(1, Math.ceil(waitMs / 1_000))}s` },
+    ],
+  })
 }

@@ -1,11 +1,10 @@
-/** The public HTTP port: limits of the transport, security headers, request ids, `/healthz`, and a stop that drains. */
-import { randomUUID } from 'node:crypto'
+/** The public HTTP port: limits of the transport, TLS, and a stop that drains. */
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { status } from '@grpc/grpc-js'
 import { listenError, splitAddress } from '@flowforge/runtime/listen'
-import { refusal } from './refusal.ts'
-import type { Transcoder } from './transcoder/transcoder.ts'
+import type { Logger } from '@flowforge/runtime/log'
+import { followTls, readTls, type TlsFiles } from './tls.ts'
 
 export interface HttpServer {
   readonly port: number
@@ -13,52 +12,59 @@ export interface HttpServer {
   stop(graceMs: number): Promise<void>
 }
 
-const securityHeaders: readonly (readonly [string, string])[] = [
-  ['x-content-type-options', 'nosniff'],
-  ['x-frame-options', 'DENY'],
-  ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
-  ['referrer-policy', 'no-referrer'],
-  ['cache-control', 'no-store'],
-]
+export interface HttpServerOptions {
+  readonly listen: string
+  readonly tls: TlsFiles | undefined
+  readonly headerBytesMax: number
+  /** More than these at a time are closed as they come. */
+  readonly connectionsMax: number
+  /** A connection on which nothing moves for so long, in either direction, is closed. */
+  readonly silenceMsMax: number
+  readonly log: Logger
+  /** Answers a request; never rejects. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>
+  /** Ends what would not end by itself; called when the server begins to stop. */
+  endStreams(): void
+}
 
-/** Starts to listen; `wrap` runs around each request, for tracing. */
-export async function startHttpServer(
-  listen: string,
-  transcoder: Transcoder,
-  wrap: (request: IncomingMessage, serve: () => Promise<void>) => Promise<void>,
-): Promise<HttpServer> {
+/** Starts to listen. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   let isStopping = false
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    prepare(request, response)
     if (isStopping) response.setHeader('connection', 'close')
-    if (request.url === '/healthz') return void response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
-    void wrap(request, () => transcoder.handle(request, response))
+    void options.handle(request, response)
   }
-  const server = createServer(
-    {
-      // Slow-loris: a head must be there within 10 s, a whole request within 60.
-      headersTimeout: 10_000,
-      requestTimeout: 60_000,
-      connectionsCheckingInterval: 2_000,
-      keepAliveTimeout: 65_000,
-      maxHeaderSize: 16_384,
-      noDelay: true,
-    },
-    onRequest,
-  )
+  const limits = {
+    // Slow-loris: a head must be there within 10 s, a whole request within 60.
+    headersTimeout: 10_000,
+    requestTimeout: 60_000,
+    connectionsCheckingInterval: 2_000,
+    keepAliveTimeout: 65_000,
+    maxHeaderSize: options.headerBytesMax,
+    noDelay: true,
+  }
+  const { tls } = options
+  const secure =
+    tls && createTlsServer({ ...limits, ...readTls(tls), minVersion: 'TLSv1.2', handshakeTimeout: 10_000 }, onRequest)
+  const server: Server = secure ?? createServer(limits, onRequest)
+  const unfollow = secure && followTls(secure, tls!, options.log)
   server.maxHeadersCount = 100
+  server.maxConnections = options.connectionsMax
+  // Who asks for much and does not read holds its answer in our memory.
+  server.setTimeout(options.silenceMsMax)
   // Answered like any other: the body of `Expect: 100-continue` is asked for only once the request is admitted.
   server.on('checkContinue', onRequest)
   server.on('clientError', refuseSocket)
   const closeIdle = idleCloser(server)
-  await listening(server, listen)
+  await listening(server, options.listen)
   return {
     port: (server.address() as AddressInfo).port,
     async stop(graceMs) {
       isStopping = true
+      unfollow?.()
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       closeIdle()
-      transcoder.endStreams(refusal(status.UNAVAILABLE, 'STOPPING', 'the gateway is stopping; try again'))
+      options.endStreams()
       const force = setTimeout(() => server.closeAllConnections(), graceMs)
       // A connection that was busy above becomes idle later and is not closed by that alone.
       const sweep = setInterval(closeIdle, 50)
@@ -80,14 +86,6 @@ function idleCloser(server: Server): () => void {
     server.closeIdleConnections()
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   }
-}
-
-function prepare(request: IncomingMessage, response: ServerResponse): void {
-  const given = request.headers['x-request-id']
-  const id = typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : randomUUID()
-  request.headers['x-request-id'] = id
-  response.setHeader('x-request-id', id)
-  for (const [name, value] of securityHeaders) response.setHeader(name, value)
 }
 
 function listening(server: Server, listen: string): Promise<void> {

@@ -66,6 +66,9 @@ async function plan(
     FLOWFORGE_NOTIFICATIONS_ADDRESS: address(ports.notifications),
     FLOWFORGE_NAMESPACE: namespace,
     FLOWFORGE_TRUST_DOMAIN: trustDomain,
+    // Everything here comes from one key and one address, and a laptop's owner needs no protection from himself.
+    FLOWFORGE_RATE_LIMIT_PER_MINUTE: '600000',
+    FLOWFORGE_ADDRESS_RATE_LIMIT_PER_MINUTE: '600000',
     NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/flowforge'),
   }
   return {

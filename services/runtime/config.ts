@@ -82,6 +82,14 @@ export function postgresUrl(name: string, options: Common<string> = {}): Variabl
   })
 }
 
+/** A Redis connection URL. */
+export function redisUrl(name: string, options: Common<string> = {}): Variable<string> {
+  return variable(name, 'redis://127.0.0.1:6379', options, (value) => {
+    if (!/^rediss?:$/.test(URL.parse(value)?.protocol ?? '')) throw new Error('be a redis:// or rediss:// URL')
+    return value
+  })
+}
+
 /** An `http://` or `https://` URL. */
 export function httpUrl(name: string, options: Common<string> = {}): Variable<string> {
   return variable(name, 'http://127.0.0.1:4318', options, (value) => {
