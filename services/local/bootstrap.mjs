@@ -1,7 +1,7 @@
 /**
  * Runs a TypeScript file of this repository on a machine that has only Node.js 20.19 and npm:
  *
- *   node services/local/bootstrap.mjs <script.ts> [arguments]     node services/local/bootstrap.mjs --generate
+ *   node services/local/bootstrap.mjs <script.ts> [arguments]
  *
  * It installs the packages when they are missing or the lock file changed, generates what is derived from the contracts,
  * and runs the script under the Node.js 24 that the packages bring. Plain JavaScript without imports from node_modules,
@@ -22,9 +22,9 @@ const generateStamp = join(root, 'proto/gen/.flowforge-generated')
 const preparing = join(root, '.flowforge-preparing')
 
 const [script, ...scriptArguments] = process.argv.slice(2)
-if (!script) fail('usage: node services/local/bootstrap.mjs <script.ts> [arguments] | --generate')
+if (!script) fail('usage: node services/local/bootstrap.mjs <script.ts> [arguments]')
 if (!isInstalled() || !isGenerated()) await exclusively(prepare)
-if (script !== '--generate') run(script, scriptArguments)
+run(script, scriptArguments)
 
 function prepare() {
   if (!isInstalled()) install()

@@ -15,6 +15,7 @@ const checks: { name: string; command: string; args: string[] }[] = [
   { name: 'faults and layers (oxlint)', command: bin('oxlint'), args: ['--type-aware', '--deny-warnings'] },
   { name: 'format (oxfmt)', command: bin('oxfmt'), args: ['--check'] },
   { name: 'unused code (knip)', command: bin('knip'), args: [] },
+  { name: 'compiled policy (flowforge-mesh)', command: process.execPath, args: [join(root, 'mesh/main.ts'), 'check'] },
 ]
 
 let failures = 0

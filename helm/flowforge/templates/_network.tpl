@@ -1,6 +1,7 @@
 {{- /*
 NetworkPolicies. A meshed caller arrives at the proxy's port 4143, whatever port it asked for; then the component's own
-port stays closed. Kubelets' probes come from the node and are not judged.
+port stays closed. Kubelets' probes come from the node and are not judged. Who calls whom over gRPC is not here: it is
+compiled from the contracts, see the folder mesh; policies add up.
 */ -}}
 
 {{- define "flowforge.networkPolicyHead" -}}
@@ -23,7 +24,7 @@ podSelector:
     {{- include "flowforge.selectorLabels" . | nindent 4 }}
 {{- end -}}
 
-{{- /* From components to a port: (dict … "callers" (list "gateway") "port" 7101). */ -}}
+{{- /* From components to a port: (dict … "callers" (list "tasks") "port" 5432). */ -}}
 {{- define "flowforge.ingressFrom" -}}
 {{- $root := .root -}}
 - from:
@@ -58,7 +59,7 @@ podSelector:
 {{- end }}
 {{- end -}}
 
-{{- /* To a component of ours: (dict … "component" "tasks" "port" 7101). */ -}}
+{{- /* To a component of ours: (dict … "component" "postgres" "port" 5432). */ -}}
 {{- define "flowforge.egressTo" -}}
 - to:
     - {{- include "flowforge.networkPeer" . | nindent 6 }}

@@ -18,6 +18,10 @@ metadata:
   name: {{ include "flowforge.componentName" . }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
+  {{- if .root.Values.mesh.enabled }}
+  annotations:
+    {{- include "flowforge.mesh.serviceAnnotations" . | trim | nindent 4 }}
+  {{- end }}
 spec:
   type: ClusterIP
   ports:
