@@ -12,6 +12,7 @@ import { descriptorSet } from '@flowforge/proto/descriptors'
 import type { EnumTypeDefinition } from '@grpc/proto-loader'
 import { HealthImplementation } from 'grpc-health-check'
 import type { SurfaceCall } from './call-context.ts'
+import type { GrpcServer } from './grpc/server.ts'
 import type { Health } from './health.ts'
 import { decoded, guarded, servedMethod, type ServerScope } from './served-method.ts'
 import type { Service } from './server.ts'
@@ -19,7 +20,7 @@ import { toServiceError } from './status.ts'
 
 type BuiltinHandler = (call: SurfaceCall & { request?: unknown }, callback?: (error: unknown) => void) => void
 
-export function addBuiltinServices(server: Server, services: Service[], health: Health, scope: ServerScope): void {
+export function addBuiltinServices(server: GrpcServer, services: Service[], health: Health, scope: ServerScope): void {
   const names = services.flatMap(({ definition }) => Object.values(definition).slice(0, 1).map(serviceName))
   const target = {
     addService: (definition: ServiceDefinition, implementation: UntypedServiceImplementation) =>
@@ -58,7 +59,7 @@ function addReflection(target: Server, names: string[]): void {
 
 /** Adds a library's service, with our admission before each of its handlers. */
 function admitting(
-  server: Server,
+  server: GrpcServer,
   definition: ServiceDefinition,
   implementation: UntypedServiceImplementation,
   scope: ServerScope,

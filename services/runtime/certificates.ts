@@ -4,8 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import { experimental, type ChannelCredentials, type ServerCredentials } from '@grpc/grpc-js'
+import { experimental, type ChannelCredentials } from '@grpc/grpc-js'
 import { ConfigError } from './config.ts'
+import type { ServerTls } from './grpc/server.ts'
 import { identityIn, scopeOf, type IdentityScope } from './identity.ts'
 import type { Logger } from './log.ts'
 import type { Tls } from './unary/channel.ts'
@@ -19,7 +20,7 @@ export interface CertificateSource {
   readonly identity: string
   /** The namespace and trust domain that its own certificate names: peers must be of the same. */
   readonly scope: IdentityScope
-  serverCredentials(): ServerCredentials
+  readonly serverTls: ServerTls
   channelCredentials(): ChannelCredentials
   /** The same for connections that are not grpc-js', to a server of this identity. */
   tlsTo(identity: string): Tls
@@ -46,6 +47,7 @@ export function watchCertificates(folder: string, log: Logger, pollMs = 1_000): 
   const identity = identityOfCertificate(current)
   const caListeners = new Set<CaListener>()
   const identityListeners = new Set<IdentityListener>()
+  const renewalListeners = new Set<() => void>()
   let reported = ''
 
   const reread = async (): Promise<void> => {
@@ -57,6 +59,7 @@ export function watchCertificates(folder: string, log: Logger, pollMs = 1_000): 
       reported = ''
       for (const listener of caListeners) listener({ caCertificate: current.ca })
       for (const listener of identityListeners) listener(identityUpdate(current))
+      for (const listener of renewalListeners) listener()
       log.info({ folder }, 'certificates renewed')
     } catch (error) {
       const { message } = error as Error
@@ -88,7 +91,13 @@ export function watchCertificates(folder: string, log: Logger, pollMs = 1_000): 
   return {
     identity,
     scope: scopeOf(identity)!,
-    serverCredentials: () => experimental.createCertificateProviderServerCredentials(provider, provider, true),
+    serverTls: {
+      current: () => ({ ca: current.ca, cert: current.certificate, key: current.key }),
+      onRenewed(listener) {
+        renewalListeners.add(listener)
+        return () => renewalListeners.delete(listener)
+      },
+    },
     channelCredentials: () => experimental.createCertificateProviderChannelCredentials(provider, provider),
     tlsTo: (serverName) => ({ serverName, context: () => contextOf(current) }),
     close() {

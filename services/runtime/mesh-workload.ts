@@ -5,9 +5,10 @@
  */
 import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { credentials, ServerCredentials } from '@grpc/grpc-js'
+import { credentials } from '@grpc/grpc-js'
 import type { SurfaceCall } from './call-context.ts'
 import type { Caller } from './decide.ts'
+import { connectionOf } from './grpc/call-facts.ts'
 import { componentsByIdentity, type IdentityScope } from './identity.ts'
 import { splitAddress } from './listen.ts'
 import type { Logger } from './log.ts'
@@ -30,7 +31,7 @@ export function meshWorkload(
     identity,
     policyMode: settings.policyMode,
     retryOwner: settings.retryOwner,
-    serverCredentials: () => ServerCredentials.createInsecure(),
+    serverTls: undefined,
     channelCredentials: () => credentials.createInsecure(),
     tlsTo: () => undefined,
     callersOn(listen) {
@@ -61,11 +62,11 @@ function proxyConnections(listen: string, log: Logger): (call: SurfaceCall) => b
     return isOwn
   }
   return (call) => {
-    const session = (call as unknown as CallInternals).call?.stream?.session
-    const peer = session?.socket?.remoteAddress
-    if (!session || peer === undefined) return false
-    let verdict = verdicts.get(session)
-    if (verdict === undefined) verdicts.set(session, (verdict = judge(withoutMapping(peer))))
+    const connection = connectionOf(call)
+    const peer = connection.socket.remoteAddress
+    if (peer === undefined) return false
+    let verdict = verdicts.get(connection)
+    if (verdict === undefined) verdicts.set(connection, (verdict = judge(withoutMapping(peer))))
     return verdict
   }
 }
@@ -82,9 +83,4 @@ function isLoopback(host: string): boolean {
 function withoutMapping(address: string): string {
   const mapped = address.replace(/^::ffff:/i, '')
   return isIPv4(mapped) ? mapped : address
-}
-
-/** The private way from a call to its connection; without it nobody is believed. */
-interface CallInternals {
-  call?: { stream?: { session?: { socket?: { remoteAddress?: string } } } }
 }

@@ -3,6 +3,7 @@ import type { ChannelCredentials } from '@grpc/grpc-js'
 import type { SurfaceCall } from './call-context.ts'
 import type { CertificateSource } from './certificates.ts'
 import type { Caller } from './decide.ts'
+import { connectionOf } from './grpc/call-facts.ts'
 import { componentsByIdentity, identityIn, identityOf, type IdentityScope } from './identity.ts'
 import type { Workload, WorkloadSettings } from './workload.ts'
 
@@ -16,30 +17,23 @@ export function mtlsWorkload(
   // Reading a certificate costs as much as a small call, and it is the same for all calls of a connection.
   const callers = new WeakMap<object, Caller>()
   const callerOf = (call: SurfaceCall): Caller => {
-    const internals = call as unknown as CallInternals
-    const session = internals.call?.stream?.session
-    const seen = session && callers.get(session)
+    const connection = connectionOf(call)
+    const seen = callers.get(connection)
     if (seen) return seen
-    const certificate = internals.getAuthContext().sslPeerCertificate
-    const identity = certificate && identityIn(certificate)
+    const certificate = (connection.socket as TLSSocket).getPeerCertificate()
+    const identity = identityIn(certificate)
     const caller = { identity, component: identity === undefined ? undefined : known.get(identity) }
-    if (session) callers.set(session, caller)
+    callers.set(connection, caller)
     return caller
   }
   return {
     identity: certificates.identity,
     policyMode: settings.policyMode,
     retryOwner: settings.retryOwner,
-    serverCredentials: certificates.serverCredentials,
+    serverTls: certificates.serverTls,
     channelCredentials: () => certificates.channelCredentials() as ChannelCredentials,
     tlsTo: (component) => certificates.tlsTo(identityOf(component, scope)),
     callersOn: () => callerOf,
     close: certificates.close,
   }
-}
-
-/** The private way from a call to its HTTP/2 session; a grpc-js without it only costs the cache. */
-interface CallInternals {
-  call?: { stream?: { session?: { socket?: TLSSocket } } }
-  getAuthContext(): { sslPeerCertificate?: { subjectaltname?: string } }
 }

@@ -5,15 +5,14 @@
  */
 import {
   logVerbosity,
-  Server,
   setLogVerbosity,
   type MethodDefinition,
-  type ServerCredentials,
   type ServiceDefinition,
   type UntypedHandleCall,
 } from '@grpc/grpc-js'
 import { addBuiltinServices } from './builtin-services.ts'
 import type { ActiveCall } from './call-context.ts'
+import { GrpcServer } from './grpc/server.ts'
 import { handleBidi, handleServerStream, type BidiHandler, type ServerStreamHandler } from './handle-stream.ts'
 import { handleUnary, type UnaryHandler } from './handle-unary.ts'
 import type { Health } from './health.ts'
@@ -84,7 +83,7 @@ export interface RunningServer {
 /** Starts serving. Throws at once when an RPC has no policy or no handler, or the port is taken. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { listen, workload, services, log, health, policies = loadPolicies() } = options
-  // What grpc-js would print by itself reaches us as errors anyway.
+  // What grpc-js' clients would print by themselves reaches us as errors anyway.
   setLogVerbosity(logVerbosity.NONE)
   const draining = new AbortController()
   const active = new Set<ActiveCall>()
@@ -98,32 +97,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     active,
     portRate: portRateOf(services, policies),
   }
-  const server = new Server({
-    'grpc.max_receive_message_length': messageBytesMax,
-    'grpc.max_send_message_length': -1,
-    'grpc.keepalive_time_ms': 20_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    // A connection's identity is as old as the connection. No grace bound: its calls may end in peace.
-    'grpc.max_connection_age_ms': 60 * 60 * 1_000,
-    'grpc.enable_channelz': 0,
-  })
+  const server = new GrpcServer({ requestBytesMax: messageBytesMax, tls: workload.serverTls })
   for (const one of services) addService(server, one, policies, scope)
   addBuiltinServices(server, services, health, scope)
   refuseUnknownMethods(server, scope)
-  const port = await bind(server, listen, workload.serverCredentials())
+  const port = await bind(server, listen)
   log.info({ port }, 'serving gRPC')
   return {
     port,
     async stop(graceMs) {
       health.drain()
       draining.abort()
-      const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-      // tryShutdown alone may wait for ever, for streams that nobody ends.
+      const closed = server.drain()
+      // Draining alone may wait for ever, for streams that nobody ends.
       if (!(await settlesWithin(closed, graceMs))) {
         log.warn({ calls: active.size }, 'ending calls that outlast the grace')
         for (const call of active) call.interrupt(unavailable('DRAINING', 'the server is stopping'))
         await settlesWithin(closed, 250)
-        server.forceShutdown()
+        server.destroy()
       }
     },
   }
@@ -137,7 +128,7 @@ function portRateOf(services: Service[], policies: Map<string, MethodPolicy>): R
 }
 
 function addService(
-  server: Server,
+  server: GrpcServer,
   { definition, handlers }: Service,
   policies: Map<string, MethodPolicy>,
   scope: ServerScope,
@@ -160,15 +151,13 @@ function addService(
   server.addService(guardedDefinition, implementation)
 }
 
-async function bind(server: Server, listen: string, credentials: ServerCredentials): Promise<number> {
+async function bind(server: GrpcServer, listen: string): Promise<number> {
   const { host, port } = splitAddress(listen)
-  const target = `${host.includes(':') ? `[${host}]` : host}:${port}`
-  return new Promise((resolve, reject) => {
-    server.bindAsync(target, credentials, (error, bound) => {
-      if (error) reject(listenError(listen, error))
-      else resolve(bound)
-    })
-  })
+  try {
+    return await server.listen(host, port)
+  } catch (error) {
+    throw listenError(listen, error as Error)
+  }
 }
 
 async function settlesWithin(promise: Promise<void>, ms: number): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** This process as a workload of its installation: who it is, how it meets others, and whom it believes. */
-import type { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js'
+import type { ChannelCredentials } from '@grpc/grpc-js'
 import type { SurfaceCall } from './call-context.ts'
 import { watchCertificates } from './certificates.ts'
 import { address, ConfigError, oneOf, path, text, type Values, type Variable } from './config.ts'
@@ -10,6 +10,7 @@ import { meshWorkload } from './mesh-workload.ts'
 import { waitForProxy } from './mesh-proxy.ts'
 import { mtlsWorkload } from './mtls-workload.ts'
 import { components, type Component } from './policy.ts'
+import type { ServerTls } from './grpc/server.ts'
 import type { Tls } from './unary/channel.ts'
 
 /** Which layer repeats failed calls; the other one repeats none. */
@@ -27,7 +28,8 @@ export interface WorkloadSettings {
 export interface Workload extends WorkloadSettings {
   /** The identity of this process. */
   readonly identity: string
-  serverCredentials(): ServerCredentials
+  /** What a server encrypts with, and how it learns that this has changed; undefined in a mesh. */
+  readonly serverTls: ServerTls | undefined
   channelCredentials(): ChannelCredentials
   /** How connections to a component are encrypted, and what its certificate must say; undefined in a mesh, whose proxies do both. */
   tlsTo(component: string): Tls | undefined

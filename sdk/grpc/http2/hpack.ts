@@ -1,0 +1,180 @@
+/**
+ * HPACK (RFC 7541): header lists as bytes.
+ *
+ * Writing uses the static table and literals only, so it has no state and a list that is sent often can be kept as
+ * bytes. Reading knows everything a peer may send.
+ */
+import { ConnectionError, errorCode } from './frames.ts'
+import { decodeHuffman } from './huffman.ts'
+import { staticTable } from './static-table.ts'
+
+/** Names and values in turn; names are in lower case. */
+export type Headers = string[]
+
+/** The value of the first header of this name. */
+export function header(headers: Headers, name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1]
+  return undefined
+}
+
+const tableBytesMax = 4_096
+/** By RFC 7541, section 4.1. */
+const entryOverhead = 32
+
+const staticIndex = new Map<string, number>()
+const staticNames = new Map<string, number>()
+for (const [i, [name, value]] of staticTable.entries()) {
+  if (!staticNames.has(name)) staticNames.set(name, i + 1)
+  if (value !== '') staticIndex.set(`${name}\n${value}`, i + 1)
+}
+
+/** Encodes headers; the result may be put together with others. */
+export function encodeHeaders(headers: Headers): Buffer {
+  const bytes: number[] = []
+  for (let i = 0; i < headers.length; i += 2) encodeOne(bytes, headers[i]!, headers[i + 1]!)
+  return Buffer.from(bytes)
+}
+
+function encodeOne(bytes: number[], name: string, value: string): void {
+  const index = staticIndex.get(`${name}\n${value}`)
+  if (index !== undefined) {
+    encodeInteger(bytes, 0x80, 7, index)
+    return
+  }
+  const nameIndex = staticNames.get(name) ?? 0
+  encodeInteger(bytes, 0, 4, nameIndex)
+  if (nameIndex === 0) encodeText(bytes, name)
+  encodeText(bytes, value)
+}
+
+function encodeText(bytes: number[], text: string): void {
+  const encoded = Buffer.from(text, 'latin1')
+  encodeInteger(bytes, 0, 7, encoded.length)
+  for (const byte of encoded) bytes.push(byte)
+}
+
+function encodeInteger(bytes: number[], first: number, prefixBits: number, value: number): void {
+  const most = 2 ** prefixBits - 1
+  if (value < most) {
+    bytes.push(first | value)
+    return
+  }
+  bytes.push(first | most)
+  let rest = value - most
+  for (; rest >= 128; rest >>>= 7) bytes.push((rest & 127) | 128)
+  bytes.push(rest)
+}
+
+/** Reads header blocks of one direction of one connection, in their order. */
+export class HeaderDecoder {
+  /** The newest entry is the last. */
+  readonly #table: [name: string, value: string][] = []
+  #tableBytes = 0
+  #tableBytesMax = tableBytesMax
+  #bytes: Buffer = Buffer.alloc(0)
+  #at = 0
+  readonly #listBytesMax: number
+
+  /** @param listBytesMax Of a list as RFC 9113, section 6.5.2, counts it. */
+  constructor(listBytesMax: number) {
+    this.#listBytesMax = listBytesMax
+  }
+
+  /**
+   * The headers of a block; undefined if they are more than we take. The block is read all the same, for the sake of
+   * those after it. Throws a ConnectionError if it is not valid.
+   */
+  decode(block: Buffer): Headers | undefined {
+    this.#bytes = block
+    this.#at = 0
+    const headers: Headers = []
+    let listBytes = 0
+    const add = (name: string, value: string): void => {
+      listBytes += name.length + value.length + entryOverhead
+      if (listBytes <= this.#listBytesMax) headers.push(name, value)
+    }
+    let isFirst = true
+    while (this.#at < block.length) {
+      const byte = block[this.#at]!
+      if (byte & 0x80) add(...this.#entry(this.#integer(7)))
+      else if (byte & 0x40) {
+        const [name, value] = this.#literal(6)
+        this.#insert(name, value)
+        add(name, value)
+      } else if (byte & 0x20) {
+        if (!isFirst) throw invalid('a table size stands behind a header')
+        this.#resize(this.#integer(5))
+        continue
+      } else add(...this.#literal(4))
+      isFirst = false
+    }
+    return listBytes <= this.#listBytesMax ? headers : undefined
+  }
+
+  #literal(prefixBits: number): [string, string] {
+    const index = this.#integer(prefixBits)
+    const name = index === 0 ? this.#text() : this.#entry(index)[0]
+    return [name, this.#text()]
+  }
+
+  #entry(index: number): [string, string] {
+    const entry = index <= staticTable.length ? staticTable[index - 1] : this.#table.at(staticTable.length - index)
+    if (!entry) throw invalid('there is no such entry')
+    return entry
+  }
+
+  #insert(name: string, value: string): void {
+    this.#table.push([name, value])
+    this.#tableBytes += name.length + value.length + entryOverhead
+    this.#evict()
+  }
+
+  #resize(bytesMax: number): void {
+    if (bytesMax > tableBytesMax) throw invalid('the table would be larger than allowed')
+    this.#tableBytesMax = bytesMax
+    this.#evict()
+  }
+
+  #evict(): void {
+    while (this.#tableBytes > this.#tableBytesMax) {
+      const [name, value] = this.#table.shift()!
+      this.#tableBytes -= name.length + value.length + entryOverhead
+    }
+  }
+
+  #integer(prefixBits: number): number {
+    const most = 2 ** prefixBits - 1
+    let value = this.#byte() & most
+    if (value < most) return value
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.#byte()
+      // 28 bits are more than any length or index that we take.
+      if (shift > 21) throw invalid('a number is too large')
+      value += (byte & 127) << shift
+      if (byte < 128) return value
+    }
+  }
+
+  #text(): string {
+    const isHuffman = (this.#bytes[this.#at] ?? 0) >= 0x80
+    const length = this.#integer(7)
+    const end = this.#at + length
+    if (end > this.#bytes.length) throw invalid('a text is cut short')
+    const text = isHuffman
+      ? decodeHuffman(this.#bytes.subarray(this.#at, end))
+      : this.#bytes.toString('latin1', this.#at, end)
+    if (text === undefined) throw invalid('a text has no valid Huffman code')
+    this.#at = end
+    return text
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at++]
+    if (byte === undefined) throw invalid('the block is cut short')
+    return byte
+  }
+}
+
+function invalid(what: string): ConnectionError {
+  return new ConnectionError(errorCode.compressionError, `a header block is not valid: ${what}`)
+}
