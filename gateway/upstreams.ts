@@ -1,13 +1,15 @@
 /** Which service answers which package, and what every call to it carries: retries, metrics, a span. */
 import { context, propagation, SpanKind, trace } from '@opentelemetry/api'
-import { status } from '@grpc/grpc-js'
+import { status, type Metadata } from '@grpc/grpc-js'
 import { dial, type Channel } from '@flowforge/runtime/client'
+import type { GuardedMethod } from '@flowforge/runtime/guard'
 import type { Logger } from '@flowforge/runtime/log'
 import { callRecorder, type RecordCall } from '@flowforge/runtime/metrics'
+import type { StatusError } from '@flowforge/runtime/status'
 import { endRpcSpan, rpcAttributes, tracer, tracing } from '@flowforge/runtime/tracing'
 import type { Workload } from '@flowforge/runtime/workload'
 import type { GatewayConfig } from './config.ts'
-import { withRetries } from './retry.ts'
+import { asRefusal } from './refusal.ts'
 import { grpcUpstream, type OutgoingCall, type Upstream } from './transcoder/transcoder.ts'
 
 /** The services behind the gateway. */
@@ -24,7 +26,7 @@ export function dialUpstreams(config: GatewayConfig, workload: Workload, log: Lo
   const tasks = open('tasks', config.tasksAddress)
   const accounts = open('accounts', config.accountsAddress)
   const notifications = open('notifications', config.notificationsAddress)
-  const upstream = (channel: Channel): Upstream => withRetries(observed(channelUpstream(channel)))
+  const upstream = (channel: Channel): Upstream => guarded(observed(channelUpstream(channel)), channel)
   const byPackage = new Map([
     ['flowforge.tasks.v1', upstream(tasks)],
     ['flowforge.accounts.v1', upstream(accounts)],
@@ -43,6 +45,38 @@ function channelUpstream({ client, unary }: Channel): Upstream {
     ...grpcUpstream(client),
     unary: ({ route, request, metadata, deadline }, end) =>
       unary.call({ path: route.path, message: request, metadata, deadline }, end),
+  }
+}
+
+/** Bulkhead, breaker and, unless the mesh owns them, retries: as for every other caller of the service. */
+function guarded(upstream: Upstream, { guard }: Channel): Upstream {
+  return {
+    unary(call, end) {
+      return guard(call.route.path).call<{ answer: Buffer; headers: Metadata | undefined }>(
+        call,
+        (endAttempt) =>
+          upstream.unary(call, (error, answer, headers) =>
+            endAttempt(error, error ? undefined : { answer: answer!, headers }),
+          ),
+        (error, ended) => end(error, ended?.answer, ended?.headers),
+      )
+    },
+    serverStream(call) {
+      const leave = beginStream(guard(call.route.path))
+      return upstream
+        .serverStream(call)
+        .once('status', ({ code, details, metadata }) =>
+          leave(code === status.OK ? null : Object.assign(new Error(details), { code, details, metadata })),
+        )
+    },
+  }
+}
+
+function beginStream(method: GuardedMethod): ReturnType<GuardedMethod['beginStream']> {
+  try {
+    return method.beginStream()
+  } catch (error) {
+    throw asRefusal(error as StatusError)
   }
 }
 

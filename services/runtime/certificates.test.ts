@@ -13,12 +13,13 @@ import { askUnary, changedPolicy, unaryPath, unaryProbe } from './testing/probe.
 import { startTestServer } from './testing/server.ts'
 
 test('certificates and their authority are renewed under load without a failed call', async (t) => {
-  // Not idempotent, so that no retry hides a failure.
-  const policies = changedPolicy(unaryPath, { idempotent: false })
-  const server = await startTestServer(t, 'accounts', [unaryProbe(async (text) => text)], { policies })
+  // Nobody retries, so that none hides a failure.
+  const settings = { retryOwner: 'mesh' } as const
+  const policies = changedPolicy(unaryPath, { retry: undefined })
+  const server = await startTestServer(t, 'accounts', [unaryProbe(async (text) => text)], { policies, settings })
   const { certificates } = server
   const { log, lines } = recordingLog()
-  const gateway = certificates.workloadOf('gateway', log)
+  const gateway = certificates.workloadOf('gateway', log, settings)
   t.after(() => gateway.close())
   let isRunning = true
   let calls = 0

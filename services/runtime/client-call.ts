@@ -8,8 +8,10 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js'
 import { context, propagation, SpanKind, trace, type Span } from '@opentelemetry/api'
+import type { GuardedMethod } from './guard.ts'
+import type { Cancellable, Ended } from './guarded-call.ts'
 import type { RecordCall } from './metrics.ts'
-import { fromServiceError, StatusError } from './status.ts'
+import { asServiceError, cancelled, fromServiceError, StatusError } from './status.ts'
 import { endRpcSpan, rpcAttributes, tracer, tracing } from './tracing.ts'
 import type { UnaryChannel } from './unary/channel.ts'
 
@@ -19,7 +21,10 @@ export interface CallSettings {
   signal?: AbortSignal
   /** Longest time in ms; the policy's timeout, if that is all there is. */
   deadlineMs?: number
-  /** Latest instant, epoch ms: passes on the deadline of the call that is being served. The earlier of the two holds. */
+  /**
+   * Passes on the deadline of the call that is being served, epoch ms: the call ends a little earlier, so that its failure
+   * can still be told. The earlier of the two holds.
+   */
   deadline?: number
   metadata?: Metadata | Record<string, string>
 }
@@ -30,48 +35,80 @@ export interface CalledMethod<Req, Res> {
   unary: UnaryChannel
   timeoutMs: number | undefined
   record: RecordCall
+  guard: GuardedMethod
 }
 
-/** Calls once; rejects with a StatusError. */
+/** Of the time that the caller of a served call has left, this much stays with us. */
+const marginShare = 0.05
+const marginMsMax = 25
+
+/** Calls, and again where the guard allows it; rejects with a StatusError. */
 export function callUnary<Req, Res>(
   method: CalledMethod<Req, Res>,
   request: Req,
   settings: CallSettings,
 ): Promise<Res> {
-  const { definition, unary } = method
-  const call = new OutgoingCall(method, settings)
+  const { signal } = settings
+  const deadline = deadlineOf(settings, method.timeoutMs)
   return new Promise((resolve, reject) => {
-    const { signal } = settings
-    if (signal?.aborted) {
-      reject(call.fail(cancelled()))
-      return
-    }
-    const onAbort = (): void => unaryCall.cancel()
-    let message: Buffer
-    try {
-      message = definition.requestSerialize(request)
-    } catch (cause) {
-      reject(call.fail(new StatusError(status.INTERNAL, 'INTERNAL', 'the request cannot be written', { cause })))
-      return
-    }
-    const outgoing = {
-      path: definition.path,
-      message,
-      metadata: call.metadata,
-      deadline: call.deadline(method.timeoutMs),
-    }
-    const unaryCall = unary.call(outgoing, (error, answer) => {
-      signal?.removeEventListener('abort', onAbort)
-      if (error) return reject(call.fail(fromServiceError(error)))
-      try {
-        resolve(definition.responseDeserialize(answer!))
-        call.end(status.OK)
-      } catch (cause) {
-        reject(call.fail(new StatusError(status.INTERNAL, 'INTERNAL', 'the answer cannot be read', { cause })))
-      }
-    })
+    if (signal?.aborted) return reject(cancelled())
+    const message = serialize(method, request)
+    const onAbort = (): void => call.cancel()
+    const call = method.guard.call<Res>(
+      { deadline, isRepeatable: hasRequestId(request) },
+      (end) => attemptUnary(method, message, settings, deadline, end),
+      (error, response) => {
+        signal?.removeEventListener('abort', onAbort)
+        if (error) reject(fromServiceError(error))
+        else resolve(response!)
+      },
+    )
     signal?.addEventListener('abort', onAbort, { once: true })
   })
+}
+
+function attemptUnary<Req, Res>(
+  method: CalledMethod<Req, Res>,
+  message: Buffer,
+  settings: CallSettings,
+  deadline: number,
+  end: Ended<Res>,
+): Cancellable {
+  const { definition, unary } = method
+  const call = new OutgoingCall(method, settings)
+  return unary.call({ path: definition.path, message, metadata: call.metadata, deadline }, (error, answer) => {
+    call.end(error ? error.code : status.OK)
+    if (error) return end(error)
+    try {
+      end(null, definition.responseDeserialize(answer!))
+    } catch (cause) {
+      end(asServiceError(new StatusError(status.INTERNAL, 'INTERNAL', 'the answer cannot be read', { cause })))
+    }
+  })
+}
+
+function serialize<Req, Res>({ definition }: CalledMethod<Req, Res>, request: Req): Buffer {
+  try {
+    return definition.requestSerialize(request)
+  } catch (cause) {
+    throw new StatusError(status.INTERNAL, 'INTERNAL', 'the request cannot be written', { cause })
+  }
+}
+
+/** A request that carries an ID is done once, however often it comes. */
+function hasRequestId(request: unknown): boolean {
+  return Boolean((request as { requestId?: string }).requestId)
+}
+
+function deadlineOf({ deadlineMs, deadline = Infinity }: CallSettings, timeoutMs: number | undefined): number {
+  const nowMs = Date.now()
+  const own = nowMs + (deadlineMs ?? timeoutMs ?? Infinity)
+  // What a caller waits for has to leave us time to answer it.
+  return Math.min(own, deadline - Math.min(marginMsMax, marginShare * (deadline - nowMs)))
+}
+
+function optionsOf(deadline: number): CallOptions {
+  return deadline === Infinity ? {} : { deadline }
 }
 
 /** Iterates a server stream. Leaving the loop cancels the call. */
@@ -82,15 +119,15 @@ export async function* callServerStream<Req, Res>(
 ): AsyncGenerator<Res> {
   const { definition, client } = method
   const { signal } = settings
-  const call = new OutgoingCall(method, settings)
-  if (signal?.aborted) throw call.fail(cancelled())
+  if (signal?.aborted) throw cancelled()
+  const { call, leave } = beginStream(method, settings)
   const stream = client.makeServerStreamRequest(
     definition.path,
     definition.requestSerialize,
     definition.responseDeserialize,
     request,
     call.metadata,
-    call.options(),
+    optionsOf(deadlineOf(settings, undefined)),
   )
   const onAbort = (): void => stream.cancel()
   signal?.addEventListener('abort', onAbort, { once: true })
@@ -98,11 +135,14 @@ export async function* callServerStream<Req, Res>(
     for await (const response of stream) yield response as Res
     call.end(status.OK)
   } catch (error) {
-    throw call.fail(fromServiceError(error as ServiceError))
+    call.end((error as ServiceError).code)
+    leave(error as ServiceError)
+    throw fromServiceError(error as ServiceError)
   } finally {
     signal?.removeEventListener('abort', onAbort)
     stream.cancel()
     call.end(status.CANCELLED)
+    leave(null)
   }
 }
 
@@ -113,55 +153,48 @@ export function openBidi<Req, Res>(
 ): ClientDuplexStream<Req, Res> {
   const { definition, client } = method
   const { signal } = settings
-  const call = new OutgoingCall(method, settings)
+  const { call, leave } = beginStream(method, settings)
   const stream = client.makeBidiStreamRequest(
     definition.path,
     definition.requestSerialize,
     definition.responseDeserialize,
     call.metadata,
-    call.options(),
+    optionsOf(deadlineOf(settings, undefined)),
   )
   const onAbort = (): void => stream.cancel()
   if (signal?.aborted) onAbort()
   else signal?.addEventListener('abort', onAbort, { once: true })
-  stream.once('status', ({ code }) => {
+  stream.once('status', ({ code, details, metadata }) => {
     signal?.removeEventListener('abort', onAbort)
     call.end(code)
+    leave(code === status.OK ? null : Object.assign(new Error(details), { code, details, metadata }))
   })
   return stream
+}
+
+/** Admits a stream, or throws a StatusError; `leave` counts once. */
+function beginStream<Req, Res>(method: CalledMethod<Req, Res>, settings: CallSettings) {
+  const leave = method.guard.beginStream()
+  let hasLeft = false
+  const leaveOnce = (error: ServiceError | null): void => {
+    if (!hasLeft) leave(error)
+    hasLeft = true
+  }
+  return { call: new OutgoingCall(method, settings), leave: leaveOnce }
 }
 
 /** Span, metrics and metadata of one call that leaves this process. */
 class OutgoingCall {
   readonly metadata: Metadata
-  readonly #settings: CallSettings
   readonly #record: RecordCall
   readonly #startedMs = performance.now()
   readonly #span: Span | undefined
   #isOver = false
 
   constructor(method: { definition: { path: string }; record: RecordCall }, settings: CallSettings) {
-    this.#settings = settings
     this.#record = method.record
     this.metadata = toMetadata(settings.metadata)
     if (tracing.enabled) this.#span = this.#startSpan(method.definition.path)
-  }
-
-  /** The earliest of all that bound the call, epoch ms; Infinity if nothing does. */
-  deadline(timeoutMs: number | undefined): number {
-    const { deadlineMs = timeoutMs, deadline = Infinity } = this.#settings
-    return Math.min(deadline, deadlineMs === undefined ? Infinity : Date.now() + deadlineMs)
-  }
-
-  /** For a stream, which only its caller bounds. */
-  options(): CallOptions {
-    const deadline = this.deadline(undefined)
-    return deadline === Infinity ? {} : { deadline }
-  }
-
-  fail(error: StatusError): StatusError {
-    this.end(error.code)
-    return error
   }
 
   end(code: number): void {
@@ -185,8 +218,4 @@ function toMetadata(given: CallSettings['metadata']): Metadata {
   const metadata = new Metadata()
   for (const [key, value] of Object.entries(given ?? {})) metadata.set(key, value)
   return metadata
-}
-
-function cancelled(): StatusError {
-  return new StatusError(status.CANCELLED, 'CANCELLED', 'the call was cancelled before it began')
 }

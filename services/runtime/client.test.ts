@@ -3,53 +3,11 @@ import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { dial } from './client.ts'
 import { registry } from './metrics.ts'
-import { unavailable } from './status.ts'
 import { testCertificates } from './testing/certificates.ts'
 import { quietLog } from './testing/log.ts'
 import { until } from './testing/poll.ts'
 import { askUnary, changedPolicy, readStream, streamProbe, unaryPath, unaryProbe } from './testing/probe.ts'
 import { startTestServer } from './testing/server.ts'
-
-test('an idempotent call is repeated while the service is unavailable, and no more than twice', async (t) => {
-  let attempts = 0
-  let failures = 2
-  const server = await startTestServer(t, 'accounts', [
-    unaryProbe(async () => {
-      attempts += 1
-      if (attempts <= failures) throw unavailable('BUSY', 'in a moment')
-      return 'done'
-    }),
-  ])
-  equal(await askUnary(server.dialAs('gateway')), 'done')
-  equal(attempts, 3)
-  failures = 99
-  await rejects(askUnary(server.dialAs('gateway')), { code: status.UNAVAILABLE, reason: 'BUSY' })
-  equal(attempts, 6)
-})
-
-test('a call that may have had an effect is not repeated', async (t) => {
-  let attempts = 0
-  const policies = changedPolicy(unaryPath, { idempotent: false })
-  const fail = unaryProbe(async () => {
-    attempts += 1
-    throw unavailable('BUSY', 'in a moment')
-  })
-  const server = await startTestServer(t, 'accounts', [fail], { policies })
-  await rejects(askUnary(server.dialAs('gateway')), { code: status.UNAVAILABLE })
-  equal(attempts, 1)
-})
-
-test('an outage is not answered with a storm: retries are paid from a budget', async (t) => {
-  let attempts = 0
-  const fail = unaryProbe(async () => {
-    attempts += 1
-    throw unavailable('BUSY', 'in a moment')
-  })
-  const server = await startTestServer(t, 'accounts', [fail])
-  const channel = server.dialAs('gateway')
-  await Promise.allSettled(Array.from({ length: 100 }, () => askUnary(channel, '', { deadlineMs: 5_000 })))
-  ok(attempts <= 140, `100 calls became ${attempts} attempts`)
-})
 
 test('the policy’s timeout is the deadline, retries included, unless the caller has less time', async (t) => {
   const policies = changedPolicy(unaryPath, { timeoutMs: 2_000 })
@@ -128,7 +86,7 @@ test('each call is counted on both sides by method and code', async (t) => {
 })
 
 test('an instance that is drained under load fails no call while another takes over', async (t) => {
-  const policies = changedPolicy(unaryPath, { idempotent: false })
+  const policies = changedPolicy(unaryPath, { retry: undefined })
   const options = { sharedCertificates: testCertificates(), policies }
   const first = await startTestServer(t, 'accounts', [unaryProbe(async () => 'first')], options)
   const second = await startTestServer(t, 'accounts', [unaryProbe(async () => 'second')], options)

@@ -11,10 +11,10 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js'
 import { callServerStream, callUnary, openBidi, type CallSettings, type CalledMethod } from './client-call.ts'
+import { guardUpstream, type Guard } from './guard.ts'
 import type { Logger } from './log.ts'
 import { callRecorder } from './metrics.ts'
 import { loadPolicies, type MethodPolicy } from './policy.ts'
-import { retryUnavailable, type Retry } from './retry.ts'
 import { UnaryChannel } from './unary/channel.ts'
 import type { Workload } from './workload.ts'
 
@@ -39,22 +39,27 @@ export interface Channel {
   readonly unary: UnaryChannel
   readonly log: Logger
   readonly policies: Map<string, MethodPolicy>
-  readonly retry: Retry
+  /** Breakers, bulkheads and retries of the RPCs; whoever calls by `client` or `unary` alone goes past them. */
+  readonly guard: Guard
   close(): void
 }
 
 /** A page of a thousand tasks with payloads of the largest size fits. */
 const answerBytesMax = 256 * 1024 * 1024 + 1024 * 1024
 
+/** A call that a server is sure not to have seen, since it goes away, is sent so often. */
+const unseenAttemptsMax = 5
+
 /** Prepares a channel; it connects with the first call, and again whenever the connection is lost. */
 export function dial(options: DialOptions): Channel {
   const { address, component, workload, log, policies = loadPolicies() } = options
+  const { retryOwner } = workload
   const tls = workload.tlsTo(component)
   const client = new Client(address, workload.channelCredentials(), {
     ...(tls && { 'grpc.ssl_target_name_override': tls.serverName }),
-    // On, but no service config asks for retries, and a server's is not read: what is left is sending a request again
-    // that the server refused unseen because it is going away. Everything else is retry.ts'.
-    'grpc.enable_retries': 1,
+    // No service config asks for retries, and a server's is not read: what is left is sending a request again that the
+    // server refused unseen because it is going away. Everything else is the guard's.
+    'grpc.enable_retries': retryOwner === 'process' ? 1 : 0,
     // Two channels are two connections: closing or breaking one is no matter of the other.
     'grpc.use_local_subchannel_pool': 1,
     'grpc.service_config_disable_resolution': 1,
@@ -65,12 +70,15 @@ export function dial(options: DialOptions): Channel {
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,
   })
-  const unary = new UnaryChannel({ target: address, tls, answerBytesMax })
+  // Unseen by the server or not: where the mesh owns retries, nothing is sent twice from here.
+  const attemptsMax = retryOwner === 'process' ? unseenAttemptsMax : 1
+  const unary = new UnaryChannel({ target: address, tls, answerBytesMax, attemptsMax })
+  const guard = guardUpstream({ upstream: component, policies, retryOwner, log })
   const close = (): void => {
     client.close()
     unary.close()
   }
-  return { client, unary, log, policies, retry: retryUnavailable(log), close }
+  return { client, unary, log, policies, guard, close }
 }
 
 type UnaryMethod<Req, Res> = (
@@ -113,14 +121,12 @@ function promised(definition: MethodDefinition<unknown, unknown>, channel: Chann
     client: channel.client,
     unary: channel.unary,
     timeoutMs: policy?.timeoutMs,
+    guard: channel.guard(definition.path),
     record: callRecorder('client', definition.path),
   }
   if (definition.requestStream) return (settings: CallSettings = {}) => openBidi(method, settings)
   if (definition.responseStream) {
     return (request: unknown, settings: CallSettings = {}) => callServerStream(method, request, settings)
   }
-  if (!policy?.idempotent)
-    return (request: unknown, settings: CallSettings = {}) => callUnary(method, request, settings)
-  return (request: unknown, settings: CallSettings = {}) =>
-    channel.retry((attemptSettings) => callUnary(method, request, attemptSettings), settings)
+  return (request: unknown, settings: CallSettings = {}) => callUnary(method, request, settings)
 }

@@ -42,6 +42,46 @@ export const denials = new Counter({
   registers: [registry],
 })
 
+/** Attempts after the first. */
+export const retries = new Counter({
+  name: 'grpc_client_retries_total',
+  help: 'Attempts after the first, by method; sent is false where the one before had not left this process.',
+  labelNames: ['method', 'sent'],
+  registers: [registry],
+})
+
+/** Calls that were not sent. */
+export const clientRefusals = new Counter({
+  name: 'grpc_client_refused_total',
+  help: 'Calls refused before they were sent, by upstream, method group and reason.',
+  labelNames: ['upstream', 'group', 'reason'],
+  registers: [registry],
+})
+
+export const breakerStates = new Gauge({
+  name: 'grpc_client_breaker_state',
+  help: 'Breakers by upstream and method group: 0 closed, 1 half-open, 2 open.',
+  labelNames: ['upstream', 'group'],
+  registers: [registry],
+})
+
+const inFlight = new Map<string, { labels: Record<string, string>; count: () => number }>()
+new Gauge({
+  name: 'grpc_client_bulkhead_calls',
+  help: 'Calls in flight, by upstream and method group.',
+  labelNames: ['upstream', 'group'],
+  registers: [registry],
+  // Counted where the places are; asking costs calls nothing.
+  collect() {
+    for (const { labels, count } of inFlight.values()) this.set(labels, count())
+  },
+})
+
+/** Makes the calls in flight of a method group visible. */
+export function observeCallsInFlight(labels: { upstream: string; group: string }, count: () => number): void {
+  inFlight.set(`${labels.upstream} ${labels.group}`, { labels, count })
+}
+
 export const databaseConnections = new Gauge({
   name: 'database_pool_connections',
   help: 'Connections of the pool to PostgreSQL: in_use, idle; waiting counts callers without one.',

@@ -19,6 +19,7 @@ import { isConflict, isDatabaseDown, isStatementTimeout } from './sqlstate.ts'
 
 const domain = 'flowforge.dev'
 const detailsKey = 'grpc-status-details-bin'
+const pushbackKey = 'grpc-retry-pushback-ms'
 // Details travel in HTTP/2 trailers, which peers bound at 8 or 16 KiB.
 const detailsBytesMax = 6_000
 
@@ -122,6 +123,11 @@ export function permissionDenied(reason: string, message: string): StatusError {
   return new StatusError(status.PERMISSION_DENIED, reason, message)
 }
 
+/** Nobody waits for the answer any more. */
+export function cancelled(): StatusError {
+  return new StatusError(status.CANCELLED, 'CANCELLED', 'the call was cancelled')
+}
+
 /** Tells the caller when to try again, if that is known. */
 export function retryInfo(retryAfterMs: number | undefined): StatusDetail[] {
   if (retryAfterMs === undefined) return []
@@ -148,6 +154,9 @@ export function toServiceError(error: unknown, log: Logger): ErrorStatus {
   const rpcStatus = toRpcStatus(known ?? error)
   const metadata = new Metadata()
   metadata.set(detailsKey, Buffer.from(encodeWithin(rpcStatus, detailsBytesMax)))
+  const pushbackMs = known && retryDelayMs(known)
+  // For clients that decode no details, and for a mesh that leaves an overloaded instance alone.
+  if (pushbackMs !== undefined) metadata.set(pushbackKey, String(pushbackMs))
   return { code: rpcStatus.code, details: rpcStatus.message, metadata }
 }
 
@@ -183,6 +192,31 @@ export function fromServiceError(error: ServiceError): StatusError {
     }
   }
   return new StatusError(error.code, codeName(error.code), error.details, { cause: error })
+}
+
+function retryDelayMs({ details }: StatusError): number | undefined {
+  const delay = details.find((detail) => detail.type === 'google.rpc.RetryInfo')?.value.retryDelay
+  return delay && Number(delay.seconds) * 1_000 + Math.ceil(delay.nanos / 1e6)
+}
+
+/** When the server wants to see the call again, in ms from now: Infinity for never, undefined when it does not say. */
+export function pushbackOf({ metadata }: ServiceError): number | undefined {
+  const [value] = metadata.get(pushbackKey)
+  if (value === undefined) return undefined
+  // gRPC's retry design: what is negative or no number means that the call is not to come back.
+  return /^\d+$/.test(String(value)) ? Number(value) : Infinity
+}
+
+/** Whether the peer that answered has said why: an error of grpc-js or of the connection carries no details. */
+export function hasStatusDetails({ metadata }: ServiceError): boolean {
+  return metadata.get(detailsKey).length > 0
+}
+
+/** An error of ours in the form in which grpc-js would report it, for whoever calls through callbacks. */
+export function asServiceError(error: StatusError): ServiceError {
+  const metadata = new Metadata()
+  metadata.set(detailsKey, Buffer.from(Status.encode(toRpcStatus(error)).finish()))
+  return Object.assign(new Error(error.message), { code: error.code, details: error.message, metadata })
 }
 
 /** `NOT_FOUND` for 5, and so on. */

@@ -24,9 +24,10 @@ export interface UnaryChannelOptions {
   readonly tls: Tls | undefined
   /** Longest answer; a longer one is RESOURCE_EXHAUSTED. */
   readonly answerBytesMax: number
+  /** How often a call is sent that the server is sure not to have seen. */
+  readonly attemptsMax: number
 }
 
-const attemptsMax = 5
 // A name is asked for again after a connection was lost, or now and then while calls are made.
 const resolvedMsMax = 30_000
 
@@ -34,6 +35,7 @@ export class UnaryChannel implements CallOwner {
   readonly answerBytesMax: number
   readonly #target: Target
   readonly #tls: Tls | undefined
+  readonly #attemptsMax: number
   readonly #heads = new Map<string, Buffer>()
   #endpoints: { address: Address; endpoint: Endpoint }[] = []
   /** Calls that no connection has room for yet, oldest first. */
@@ -45,10 +47,11 @@ export class UnaryChannel implements CallOwner {
   #isClosed = false
 
   /** Throws when the target cannot be read; connects with the first call. */
-  constructor({ target, tls, answerBytesMax }: UnaryChannelOptions) {
+  constructor({ target, tls, answerBytesMax, attemptsMax }: UnaryChannelOptions) {
     this.#target = readTarget(target)
     this.#tls = tls
     this.answerBytesMax = answerBytesMax
+    this.#attemptsMax = attemptsMax
   }
 
   /** Calls; `end` is called exactly once, whatever happens, and never before this returned. */
@@ -79,7 +82,7 @@ export class UnaryChannel implements CallOwner {
   }
 
   sendAgain(call: UnaryCall): boolean {
-    if (this.#isClosed || call.attempts >= attemptsMax) return false
+    if (this.#isClosed || call.attempts >= this.#attemptsMax) return false
     this.#dispatch(call)
     return true
   }

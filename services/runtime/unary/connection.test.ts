@@ -13,7 +13,7 @@ import { answer, answerBytesMax, ask, message, requestOf, startPeer } from './te
 import { until } from '../testing/poll.ts'
 
 function open(t: TestContext, target: string): UnaryChannel {
-  const channel = new UnaryChannel({ target, tls: undefined, answerBytesMax })
+  const channel = new UnaryChannel({ target, tls: undefined, answerBytesMax, attemptsMax: 5 })
   t.after(() => channel.close())
   return channel
 }
@@ -133,7 +133,7 @@ test('whatever bytes a server sends, the call ends and the process goes on', asy
   await fc.assert(
     fc.asyncProperty(fc.array(anyFrame, { maxLength: 12 }), async (frames) => {
       bytes = Buffer.concat(frames)
-      const channel = new UnaryChannel({ target, tls: undefined, answerBytesMax })
+      const channel = new UnaryChannel({ target, tls: undefined, answerBytesMax, attemptsMax: 5 })
       await ask(channel, { deadline: Date.now() + 1_000 })
       channel.close()
     }),
@@ -215,7 +215,7 @@ test('a channel that nobody uses lets its process end', async (t) => {
   const script = `
     import { Metadata } from '@grpc/grpc-js'
     import { UnaryChannel } from ${JSON.stringify(new URL('./channel.ts', import.meta.url).href)}
-    const channel = new UnaryChannel({ target: '${peer.target}', tls: undefined, answerBytesMax: 1000 })
+    const channel = new UnaryChannel({ target: '${peer.target}', tls: undefined, answerBytesMax: 1000, attemptsMax: 5 })
     const request = { path: '/a.B/C', message: Buffer.alloc(0), metadata: new Metadata(), deadline: Infinity }
     channel.call(request, (error) => process.stdout.write(error === null ? 'answered' : error.message))`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

@@ -1,5 +1,6 @@
 /** One unary gRPC call: its request as HTTP/2 wants it, its answer as gRPC means it. */
 import { Metadata, status, type ServiceError } from '@grpc/grpc-js'
+import { markUnsent } from '../upstream-fault.ts'
 import type { Connection, Exchange } from './connection.ts'
 import { errorCode } from './frames.ts'
 import { encodeHeaders } from './hpack.ts'
@@ -174,6 +175,7 @@ export class UnaryCall implements Exchange {
     this.#isOver = true
     clearTimeout(this.#timer)
     this.#owner.forget(this)
+    if (error?.code === status.UNAVAILABLE && this.attempts === 0) markUnsent(error)
     this.#end(error, answer, this.#headers && toMetadata(this.#headers))
   }
 }

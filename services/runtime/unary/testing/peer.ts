@@ -47,7 +47,7 @@ export const callers: Record<string, (target: string) => Caller> = {
       close: () => client.close(),
     }
   },
-  'the unary channel': (target) => new UnaryChannel({ target, tls: undefined, answerBytesMax }),
+  'the unary channel': (target) => new UnaryChannel({ target, tls: undefined, answerBytesMax, attemptsMax: 5 }),
 }
 
 export interface Ended {
