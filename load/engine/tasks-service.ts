@@ -5,6 +5,7 @@ import { renewCertificates } from '@flowforge/local/certificates'
 import { inheritedEnvironment, root } from '@flowforge/local/config'
 import { freePort } from '@flowforge/local/free-port'
 import { provision } from '@flowforge/local/provision'
+import { isReady } from '@flowforge/local/readiness'
 import { until } from '@flowforge/local/until'
 import { defaultScope, identityOf } from '@flowforge/runtime/identity'
 
@@ -63,15 +64,4 @@ export async function startTasksService(options: {
     throw new Error(`the tasks service did not become ready:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`)
   }
   return { pid: child.pid!, address, certificates, inspectorPort, stop }
-}
-
-async function isReady(adminPort: number): Promise<boolean> {
-  try {
-    const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`, { signal: AbortSignal.timeout(1_000) })
-    await response.arrayBuffer()
-    return response.ok
-  } catch {
-    // Not listening yet.
-    return false
-  }
 }

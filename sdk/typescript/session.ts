@@ -31,6 +31,8 @@ export interface SessionEvents {
   onCancel(lease: Lease): void
   /** The lease belongs to another worker now, or to none: stop, and report nothing. */
   onLost(lease: Lease): void
+  /** The server has answered an outcome: it is durable, or refused because the lease was no longer held. */
+  onSettled?(outcome: Outcome, verdict: 'accepted' | 'refused'): void
 }
 
 /** Who the worker is and what it takes, as its hello says. */
@@ -217,6 +219,7 @@ export class Session {
       }
       this.#log.warn(fields, 'outcome refused')
     }
+    this.#events.onSettled?.(held.outcome, verdict.is === 'refused' ? 'refused' : 'accepted')
     this.#release(held.lease)
   }
 

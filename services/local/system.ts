@@ -6,6 +6,7 @@ import { namespace, root, trustDomain } from './config.ts'
 import { openDataFolder, secret, type DataFolder } from './data-folder.ts'
 import { freePort, isFree, preferredPort } from './free-port.ts'
 import { startPostgres } from './postgres.ts'
+import { isReady } from './readiness.ts'
 import { createDatabase, provision, type DatabaseComponent } from './provision.ts'
 import { claim, type Claim } from './run-folder.ts'
 import { choosePorts, planServices, type PlannedService, type Ports } from './service-plan.ts'
@@ -22,6 +23,8 @@ export interface SystemOptions {
   databaseUrl?: string | undefined
   /** More environment for every service, e.g. FLOWFORGE_ALLOW_HOSTS. */
   env?: Record<string, string>
+  /** Changes how a service is started: its environment or its entry. For experiments and tests that stand in its way. */
+  adapt?: (planned: PlannedService) => Promise<PlannedService>
   /** False gives up safety against power loss for speed: for tests only. */
   durable?: boolean
   /** Aborting it ends the start; everything started so far is stopped before the promise rejects. */
@@ -39,6 +42,8 @@ export interface System {
   /** `host:port` of each gRPC server. */
   addresses: { tasks: string; accounts: string; notifications: string }
   apiKey: string
+  /** The superuser's URL of the database, or the one that was given. */
+  databaseUrl: string
   folder: DataFolder
   /** Process numbers by name: postgres, tasks, accounts, notifications, gateway, worker-1 … */
   pids(): Record<string, number>
@@ -89,17 +94,17 @@ class Starting {
     if (!(await isFree(gatewayPort))) {
       throw new Error(`port ${gatewayPort} of 127.0.0.1 is taken by another program; choose another one with --port`)
     }
-    const [ports, databaseUrls] = await allSettledOrThrow([
+    const [ports, database] = await allSettledOrThrow([
       choosePorts(gatewayPort, wantedPort === 0 ? freePort : preferredPort),
       this.#database(),
       this.#certificates(),
     ])
-    const { workers = 2, env = {} } = this.#options
-    const waves = await planServices({ folder: this.#folder, ports, databaseUrls, workers, env })
-    for (const wave of waves) await allSettledOrThrow(wave.map((planned) => this.#service(planned)))
+    const { workers = 2, env = {}, adapt = async (planned) => planned } = this.#options
+    const waves = await planServices({ folder: this.#folder, ports, databaseUrls: database.urls, workers, env })
+    for (const wave of waves) await allSettledOrThrow(wave.map(async (one) => this.#service(await adapt(one))))
     // Whoever interrupted while the last one became ready has not been heard yet.
     this.#options.signal?.throwIfAborted()
-    return this.#system(ports)
+    return this.#system(ports, database.url)
   }
 
   stop(): Promise<void> {
@@ -112,9 +117,10 @@ class Starting {
     if (ended.length > 0) this.#message(`ended what an earlier start had left running: ${ended.join(', ')}`)
   }
 
-  async #database(): Promise<Record<DatabaseComponent, string>> {
+  async #database(): Promise<{ url: string; urls: Record<DatabaseComponent, string> }> {
     const passwordOf = (name: string) => secret(this.#folder.secrets, name)
-    if (this.#options.databaseUrl) return provision(this.#options.databaseUrl, passwordOf)
+    const given = this.#options.databaseUrl
+    if (given) return { url: given, urls: await provision(given, passwordOf) }
     const postgres = await startPostgres({
       dataDir: this.#folder.postgres,
       logFile: join(this.#folder.log, 'postgres.log'),
@@ -123,7 +129,8 @@ class Starting {
       ...this.#observers('postgres'),
     })
     this.#started(postgres)
-    return provision(await createDatabase(postgres.url, 'flowforge'), passwordOf)
+    const url = await createDatabase(postgres.url, 'flowforge')
+    return { url, urls: await provision(url, passwordOf) }
   }
 
   async #certificates(): Promise<void> {
@@ -176,7 +183,7 @@ class Starting {
     this.#claim?.release()
   }
 
-  #system(ports: Ports): System {
+  #system(ports: Ports, databaseUrl: string): System {
     const running = () => this.#processes.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid] as const]))
     const named = (name: string) => {
       const found = this.#processes.find((one) => one.name === name)
@@ -193,6 +200,7 @@ class Starting {
         notifications: address(ports.notifications),
       },
       apiKey: readFileSync(this.#folder.apiKey, 'utf8').trim(),
+      databaseUrl,
       folder: this.#folder,
       pids: () => Object.fromEntries(running()),
       kill: (name, signal = 'SIGKILL') => named(name).kill(signal),
@@ -208,15 +216,4 @@ async function allSettledOrThrow<T extends readonly unknown[] | []>(
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   await Promise.allSettled(work)
   return Promise.all(work)
-}
-
-async function isReady(adminPort: number): Promise<boolean> {
-  try {
-    const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`, { signal: AbortSignal.timeout(1_000) })
-    await response.arrayBuffer()
-    return response.ok
-  } catch {
-    // Not listening yet.
-    return false
-  }
 }

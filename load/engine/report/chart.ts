@@ -2,6 +2,7 @@
 import { measures, type MeasureName } from '../measures.ts'
 import { valuesOf, type Results } from '../results.ts'
 import { spread, type Spread } from '../statistics.ts'
+import { at, text } from '../../charts/svg.ts'
 import { short } from './numbers.ts'
 
 const rates: MeasureName[] = ['enqueue10', 'enqueue100', 'bulk', 'drain', 'steady']
@@ -126,12 +127,4 @@ function bar({ x }: Scale, name: string, { min, median, max }: Spread, y: number
 
 function colourOf(name: string): string {
   return colours[name] ?? '#888'
-}
-
-function text(x: number, y: number, content: string, attributes = ''): string {
-  return `<text x="${at(x)}" y="${at(y)}"${attributes && ` ${attributes}`}>${content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</text>`
-}
-
-function at(value: number): string {
-  return String(Math.round(value * 10) / 10)
 }

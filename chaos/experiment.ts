@@ -1,0 +1,63 @@
+import type { Fault } from './fault.ts'
+
+/** The load that runs through the whole experiment. */
+export interface Traffic {
+  /** Tasks handed in a second, at random moments, whether earlier ones were answered or not. */
+  ratePerSecond: number
+  /** How long a task runs: from … to, evenly spread. */
+  taskMs: [number, number]
+  /** Attempts at a time of each of the two workers. */
+  capacity: number
+}
+
+/** What must hold, in figures; the promises about tasks hold always and need no bound. */
+export interface Bounds {
+  /** Part of the tries in the whole run that may be answered with an error. */
+  errorShareMax: number
+  /** From the end of the fault until the steady state is back. */
+  recoverMsMax: number
+  /** From the beginning of the fault until the system has noticed it; absent where there is nothing to notice. */
+  detectMsMax?: number
+  /** Calls that reach an upstream for each call of a client while it fails. */
+  amplificationMax?: number
+  /** Tasks that are to end as dead; none if absent. */
+  dead?: number
+}
+
+/** When the fault is ended early, because it harms more than was meant. */
+export interface AbortRule {
+  /** Ends it when every try failed for so long. */
+  allFailedForMs: number
+}
+
+/** What makes the system different from a plain `npm start`. */
+export interface SystemNeeds {
+  env?: Record<string, string>
+  /** PostgreSQL's files lie on a filesystem of this size, which needs root on Linux. */
+  diskMiB?: number
+}
+
+/** One belief about the system, and what is done to it to find out. */
+export interface Experiment {
+  name: string
+  title: string
+  hypothesis: string
+  /** Belongs to the set that runs in a few minutes. */
+  isShort?: boolean
+  system?: SystemNeeds
+  traffic?: Partial<Traffic>
+  fault: Fault
+  bounds: Bounds
+  abort?: AbortRule
+  /** Why what happens happens, and what was changed because of it. */
+  explanation: string
+  /** What the experiment had found and what was done about it. */
+  improvement?: string
+}
+
+export const usualTraffic: Traffic = { ratePerSecond: 50, taskMs: [20, 200], capacity: 40 }
+
+export const usualAbort: AbortRule = { allFailedForMs: 30_000 }
+
+/** A new fault of this kind needs no more than this before and after it. */
+export const phases = { warmUpMs: 2_000, steadyMs: 3_000, calmMs: 3_000 }

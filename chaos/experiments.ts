@@ -1,0 +1,42 @@
+/** Every experiment, in the order in which `run all` takes them. */
+import type { Experiment } from './experiment.ts'
+import { backlogSpike, poisonTask, slowClients, upgradeUnderLoad } from './experiments/callers.ts'
+import { authorityRotated, certificateExpired, policyDenied } from './experiments/certificates.ts'
+import { linkSlow } from './experiments/link-slow.ts'
+import { clockAhead, clockBehind, cpuStarved, diskFull } from './experiments/machine.ts'
+import { connectionsEnded, connectionsHeld, postgresRestart } from './experiments/postgres-connections.ts'
+import { postgresKill } from './experiments/postgres-kill.ts'
+import { postgresPartition } from './experiments/postgres-partition.ts'
+import { rollingRestart, rollingRestart50 } from './experiments/rolling-restart.ts'
+import { tasksKill } from './experiments/tasks-kill.ts'
+import { upstreamUnavailable } from './experiments/upstream-unavailable.ts'
+import { workerKill } from './experiments/worker-kill.ts'
+import { workerPartition } from './experiments/worker-partition.ts'
+import { workerPause } from './experiments/worker-pause.ts'
+
+export const experiments: Experiment[] = [
+  workerKill,
+  workerPause,
+  workerPartition,
+  tasksKill,
+  rollingRestart,
+  rollingRestart50,
+  postgresRestart,
+  postgresKill,
+  postgresPartition,
+  connectionsEnded,
+  connectionsHeld,
+  diskFull,
+  linkSlow,
+  upstreamUnavailable,
+  cpuStarved,
+  clockAhead,
+  clockBehind,
+  authorityRotated,
+  certificateExpired,
+  policyDenied,
+  poisonTask,
+  backlogSpike,
+  slowClients,
+  upgradeUnderLoad,
+]

@@ -1,0 +1,36 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Part } from '../fault.ts'
+import type { Producer } from '../traffic/producer.ts'
+import type { ChaosSystem } from './system.ts'
+
+/** What an injection needs to know of the run. */
+export interface Scene {
+  system: ChaosSystem
+  producer: Producer
+  folder: string
+  /** Aborted when the fault must end early. */
+  signal: AbortSignal
+  /** Writes a line to the run's record. */
+  note: (line: string) => void
+  /** Figures that only this fault has. */
+  measured: { amplification?: number }
+}
+
+/** The links that the calls of one part to another take. */
+export function linksBetween({ system }: Scene, from: Part, to: Part) {
+  const links = system.links.filter((one) => one.from === from && one.to === to).map(({ link }) => link)
+  if (links.length === 0) throw new Error(`${from} does not call ${to}`)
+  return links
+}
+
+/** Waits, and returns early once the fault must end. */
+export async function forMs(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => {
+    // Aborted: the caller goes on to undo what it did.
+  })
+}
+
+/** The process of a part; that of the workers which experiments strike. */
+export function processOf(part: Part): string {
+  return part === 'worker' ? 'worker-1' : part
+}

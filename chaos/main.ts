@@ -1,0 +1,111 @@
+/** `npm run chaos -- <command>`: experiments that state what must stay true, do something terrible, and let a checker decide. */
+import { parseArgs } from 'node:util'
+import type { Experiment } from './experiment.ts'
+import { experiments } from './experiments.ts'
+import { writeReport } from './report/write.ts'
+import { runLocally } from './run.ts'
+import { writeResult, type Result } from './results.ts'
+
+const usage = `Usage: npm run chaos -- <command> [options]
+
+  list              what there is
+  run NAME…         runs these experiments, one after the other, each on a system of its own on this machine
+  run short         those that belong to the short set (about 4 minutes)
+  run all           all of them (about 25 minutes)
+  report            writes docs/reports/chaos.md from the last results
+
+  --keep            leave chaos/results as it is
+  --json            print the results as JSON, one a line
+  --help            this text
+
+Exits with 1 when an experiment did not hold. Ctrl-C ends the fault and the system first.
+`
+
+const { positionals, values } = readArguments()
+const [command, ...names] = positionals
+
+if (values.help || command === undefined) process.stdout.write(usage)
+else if (command === 'list') list()
+else if (command === 'run') await run(chosen(names))
+else if (command === 'report') writeReport()
+else wrong(`there is no command ${command}`)
+
+function list(): void {
+  const width = Math.max(...experiments.map(({ name }) => name.length))
+  for (const { name, title, isShort } of experiments)
+    process.stdout.write(`${name.padEnd(width)}  ${isShort ? 'short' : '     '}  ${title}\n`)
+}
+
+async function run(selected: Experiment[]): Promise<void> {
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
+  const results: Result[] = []
+  try {
+    for (const experiment of selected) {
+      const result = await runLocally(experiment, interrupted.signal)
+      results.push(result)
+      if (!values.keep) writeResult(result)
+      if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
+    }
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error
+  }
+  if (!values.json) process.stdout.write(table(results))
+  process.exitCode = interrupted.signal.aborted
+    ? 130
+    : results.every(({ verdict }) => verdict === 'held' || verdict === 'skipped')
+      ? 0
+      : 1
+}
+
+function table(results: Result[]): string {
+  const rows = results.map(({ name, verdict, figures, seconds }) => [
+    name,
+    verdict,
+    figures ? `${(figures.errorShareDuring * 100).toFixed(1)} %` : '',
+    figures?.detectMs === undefined ? '' : `${(figures.detectMs / 1_000).toFixed(1)} s`,
+    figures?.recoverMs === undefined ? '' : `${(figures.recoverMs / 1_000).toFixed(1)} s`,
+    figures ? String(figures.lostAttempts) : '',
+    `${seconds} s`,
+  ])
+  const all = [['experiment', 'verdict', 'errors during', 'noticed', 'recovered', 'lost attempts', 'took'], ...rows]
+  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('')
+}
+
+function chosen(wanted: string[]): Experiment[] {
+  if (wanted.length === 0) wrong('run what? NAME…, short or all')
+  return wanted.flatMap((name) => {
+    if (name === 'all') return experiments
+    if (name === 'short') return experiments.filter(({ isShort }) => isShort)
+    return experiments.find((one) => one.name === name) ?? wrong(`there is no experiment ${name}`)
+  })
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        keep: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+  } catch (error) {
+    return wrong((error as Error).message)
+  }
+}
+
+function wrong(message: string): never {
+  process.stderr.write(`${message}\n\n${usage}`)
+  process.exit(2)
+}

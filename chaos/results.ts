@@ -1,0 +1,65 @@
+/** What a run leaves behind: chaos/results/NAME.json, from which the report is made. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Bucket } from './observe/series.ts'
+import type { Moment } from './observe/watch.ts'
+
+/** `held`: as predicted. `broken`: a promise or a bound was not kept. `aborted`: ended early by its rule. */
+export type Verdict = 'held' | 'broken' | 'aborted' | 'skipped'
+
+export interface Figures {
+  /** First tries of tasks in the whole run. */
+  tries: number
+  errors: number
+  /** How often which status was the answer to a first try. */
+  statuses: Record<string, number>
+  errorShare: number
+  /** From the beginning of the fault until the steady state is back, as is `p95DuringMs`. */
+  errorShareDuring: number
+  p95BeforeMs: number
+  p95DuringMs: number
+  p95AfterMs: number
+  detectMs?: number | undefined
+  detectedBy?: string | undefined
+  recoverMs?: number | undefined
+  tasks: number
+  lostAttempts: number
+  refusedOutcomes: number
+  dead: number
+  /** Looks at the running tasks of each key, none of which may show more than its limit. */
+  limitChecks: number
+  amplification?: number | undefined
+}
+
+export interface Result {
+  name: string
+  time: string
+  commit: string
+  driver: 'local' | 'kubernetes'
+  machine: { cpu: string; cores: number; memoryGiB: number; system: string }
+  verdict: Verdict
+  /** Why it did not hold, or was skipped; empty if it held. */
+  why: string[]
+  seconds: number
+  fault: { fromMs: number; untilMs: number }
+  moments: Moment[]
+  figures?: Figures
+  series: Bucket[]
+}
+
+const results = join(import.meta.dirname, 'results')
+
+/** Keeps a result as the last one of its experiment. */
+export function writeResult(result: Result): void {
+  mkdirSync(results, { recursive: true })
+  writeFileSync(join(results, `${result.name}.json`), `${JSON.stringify(result)}\n`)
+}
+
+/** The last results of all experiments; or those from before something was made better, kept to be compared with. */
+export function readResults(which: 'last' | 'before' = 'last'): Result[] {
+  const folder = which === 'last' ? results : join(results, 'before')
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.json'))
+    .sort()
+    .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Result)
+}
