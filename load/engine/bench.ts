@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { until } from '@flowforge/local/until'
 import type { Contender } from './contenders.ts'
-import { cpuMs } from './cpu.ts'
+import { cpuMs } from '../cpu.ts'
 import type { MeasureName } from './measures.ts'
 import type { Settings } from './program/adapter.ts'
 import { now, type Produced } from './program/protocol.ts'

@@ -1,9 +1,5 @@
 /** What is measured: every figure that a scenario may report. */
-export interface Measure {
-  title: string
-  unit: string
-  better: 'higher' | 'lower'
-}
+import type { Measure } from '../report/results.ts'
 
 export const measures = {
   enqueue10: { title: 'single enqueue, 10 producers', unit: 'tasks/s', better: 'higher' },

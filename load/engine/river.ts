@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { output } from './facts.ts'
+import { output } from '../facts.ts'
 
 const run = promisify(execFile)
 const source = join(import.meta.dirname, 'river')

@@ -6,16 +6,18 @@ import { root } from '@flowforge/local/config'
 import { startPostgres, type Postgres } from '@flowforge/local/postgres'
 import { contenders, type Contender } from './contenders.ts'
 import { explainSlowStatements } from './explain.ts'
-import { commit, machine, output, packageVersion, postgresFacts } from './facts.ts'
+import { commit, machine, output, packageVersion } from '../facts.ts'
+import { chart } from '../report/chart.ts'
+import { short } from '../report/numbers.ts'
+import { tables } from '../report/table.ts'
+import { postgresFacts } from './facts.ts'
 import { measures } from './measures.ts'
 import { readOptions, type Options } from './options.ts'
-import { chart } from './report/chart.ts'
-import { short } from './report/numbers.ts'
-import { readme } from './report/readme.ts'
-import { tables } from './report/table.ts'
+import { readme } from './readme.ts'
 import type { Results } from './results.ts'
 import { buildRiver } from './river.ts'
 import { scenarios } from './scenarios.ts'
+import { drawing, sheet } from './sheet.ts'
 import { takeTurn, TurnError } from './turn.ts'
 
 const resultsFolder = join(root, 'load/results')
@@ -148,10 +150,10 @@ function finish(results: Results, options: Options): void {
   if (options.writesResults) {
     mkdirSync(resultsFolder, { recursive: true })
     writeFileSync(join(resultsFolder, 'engine.json'), `${JSON.stringify(results, null, 2)}\n`)
-    writeFileSync(join(resultsFolder, 'engine.svg'), chart(results))
+    writeFileSync(join(resultsFolder, 'engine.svg'), chart(results, drawing(results)))
     writeFileSync(join(import.meta.dirname, 'README.md'), readme(results))
   }
-  process.stdout.write(options.json ? `${JSON.stringify(results)}\n` : `${tables(results)}\n`)
+  process.stdout.write(options.json ? `${JSON.stringify(results)}\n` : `${tables(results, sheet)}\n`)
   if (results.failures.length > 0) process.exitCode = 1
 }
 

@@ -1,5 +1,5 @@
 import type { Bench } from '../bench.ts'
-import { quantile } from '../statistics.ts'
+import { quantile } from '../../report/statistics.ts'
 
 const ratePerSecond = 100
 const callers = 10

@@ -1,11 +1,12 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { test } from 'node:test'
-import type { MeasureName } from '../measures.ts'
-import type { Results } from '../results.ts'
-import { chart, logScale } from './chart.ts'
-import { short } from './numbers.ts'
+import type { MeasureName } from './measures.ts'
+import type { Results } from './results.ts'
+import { chart, logScale } from '../report/chart.ts'
+import { short } from '../report/numbers.ts'
+import { tables } from '../report/table.ts'
 import { readme } from './readme.ts'
-import { tables } from './table.ts'
+import { drawing, sheet } from './sheet.ts'
 
 function results(values: Record<string, Partial<Record<MeasureName, number[]>>>): Results {
   return {
@@ -47,14 +48,14 @@ test('numbers keep three digits', () => {
 })
 
 test('a table shows medians with their spread, and how many times better we are, round by round', () => {
-  const text = tables(example)
+  const text = tables(example, sheet)
   match(text, /\| drain, tasks\/s +\| 50\.0 k \(40\.0 k – 60\.0 k\) \| 15\.0 k \(10\.0 k – 20\.0 k\) \|/)
   match(text, /\| drain, tasks\/s +\| 3\.50× \(3\.00× – 4\.00×\) \|/)
   match(text, /p50, ms +\| +2\.00×/)
 })
 
 test('measures that nobody has are not in the tables', () => {
-  ok(!tables(example).includes('bulk'))
+  ok(!tables(example, sheet).includes('bulk'))
 })
 
 test('the README names what was left out, the versions and the settings', () => {
@@ -73,7 +74,7 @@ test('on a logarithmic scale ten times more is always the same distance', () => 
 })
 
 test('the chart has a bar for each contender and measure that was measured, and is well-formed', () => {
-  const svg = chart(example)
+  const svg = chart(example, drawing(example))
   equal(svg.match(/<title>/g)?.length, 4)
   match(svg, /<title>flowforge: 50\.0 k \(40\.0 k – 60\.0 k\)<\/title>/)
   const opened = svg.match(/<(svg|g|text|title)[ >]/g)?.length

@@ -1,5 +1,6 @@
-import type { Results } from '../results.ts'
-import { tables } from './table.ts'
+import { tables } from '../report/table.ts'
+import type { Results } from './results.ts'
+import { sheet } from './sheet.ts'
 
 /** load/engine/README.md: what is measured and how, and the last results. */
 export function readme(results: Results): string {
@@ -26,7 +27,7 @@ ${skipped.map(({ contender, why }) => `\n${contender} was left out: ${why}.\n`).
         `\n**${contender} failed in round ${round + 1} at ${scenario}: ${error.split('\n')[0]}**\n`,
     )
     .join('')}
-${tables(results)}
+${tables(results, sheet)}
 
 ## Contenders
 
