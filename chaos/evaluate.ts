@@ -1,5 +1,5 @@
 /** Turns what was seen of a run into figures, and the figures into a verdict. */
-import { quantile } from '@flowforge/load/engine/statistics'
+import { quantile } from '@flowforge/load/report/statistics'
 import type { Experiment, Traffic } from './experiment.ts'
 import type { Judgement } from './judge.ts'
 import { series, type Bucket, type Try } from './observe/series.ts'

@@ -1,7 +1,7 @@
 /** Decides a run: the promises by the histories and the database, the bounds by what was measured. */
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
-import { quantile } from '@flowforge/load/engine/statistics'
+import { quantile } from '@flowforge/load/report/statistics'
 import { DEAD, Outcome } from '@flowforge/tasks/engine/states'
 import { checkHistories } from '@flowforge/tasks/proof/history/check'
 import { readHistories, type HistoryEvent } from '@flowforge/tasks/proof/history/events'

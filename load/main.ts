@@ -1,10 +1,16 @@
 /** `npm run load -- <suite> [options]`: measurements that take minutes, each with a folder of its own. */
 import { runEngine } from './engine/run.ts'
+import { runGateway } from './gateway/run.ts'
 
-const [suite, ...options] = process.argv.slice(2)
-if (suite === 'engine') {
-  await runEngine(options)
-} else {
-  process.stderr.write('Usage: npm run load -- engine [options]; engine --help lists them\n')
-  process.exit(suite === undefined || suite === '--help' ? 0 : 2)
+const suites = new Map([
+  ['engine', runEngine],
+  ['gateway', runGateway],
+])
+const [name, ...options] = process.argv.slice(2)
+const suite = suites.get(name ?? '')
+if (suite === undefined) {
+  const names = [...suites.keys()].join('|')
+  process.stderr.write(`Usage: npm run load -- ${names} [options]; SUITE --help lists them\n`)
+  process.exit(name === undefined || name === '--help' ? 0 : 2)
 }
+await suite(options)

@@ -1,5 +1,5 @@
 /** What was seen of a run, cut into equal stretches of time. */
-import { quantile } from '@flowforge/load/engine/statistics'
+import { quantile } from '@flowforge/load/report/statistics'
 
 /** One try to hand in a task. */
 export interface Try {
