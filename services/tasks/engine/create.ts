@@ -48,10 +48,11 @@ export interface StoredTask {
 }
 
 /**
- * The statement for a batch: remembering request IDs and giving fair ranks are in it only if an item of the batch needs
- * them, because a plan with all its parts costs as much to start as ten tasks cost to store.
+ * The statement for a batch: remembering request IDs, giving fair ranks and taking slots of concurrency keys are in it
+ * only if an item of the batch needs them, because a plan with all its parts costs as much to start as ten tasks cost to
+ * store.
  */
-function insertStatement(hasRequests: boolean, hasRanks: boolean): string {
+function insertStatement(hasRequests: boolean, hasRanks: boolean, hasSlots: boolean): string {
   const requested = `, requested as (
     insert into tasks.request (project, request_id, task_id, fingerprint, expire_time)
     select project, request_id, id, fingerprint, tasks.now() + make_interval(secs => $18)
@@ -59,29 +60,40 @@ function insertStatement(hasRequests: boolean, hasRanks: boolean): string {
     on conflict do nothing
     returning task_id
   )`
-  const ranked = `, fresh as materialized (
+  const fresh = `, fresh as materialized (
     select * from item ${hasRequests ? 'where request_id is null or id in (select task_id from requested)' : ''}
-  ), fair as (
+  )`
+  const ranked = `, fair as (
     select array_agg(id order by n) as ids, tasks.fair_ranks(array_agg(queue_id order by n), array_agg(fairness_key order by n)) as ranks
     from fresh where is_fair and (schedule_time > tasks.now()) is not true
   ), ranked as (
     select id, rank from fair cross join unnest(ids, ranks) as ranked(id, rank)
   )`
-  const isNew = hasRequests && !hasRanks ? 'where request_id is null or id in (select task_id from requested)' : ''
+  const slotted = `, reserved as (
+    select array_agg(id order by priority desc, n) as ids,
+      tasks.reserve_slots(array_agg(queue_id order by priority desc, n), array_agg(concurrency_key order by priority desc, n)) as blocked
+    -- After the ranks: whoever needs both takes them in one order.
+    from fresh ${hasRanks ? 'cross join fair' : ''} where concurrency_key is not null and (schedule_time > tasks.now()) is not true
+  ), slotted as (
+    select id, is_blocked from reserved cross join unnest(ids, blocked) as slotted(id, is_blocked)
+  )`
+  const isSteered = hasRanks || hasSlots
+  const source = `fresh${hasRanks ? ' left join ranked using (id)' : ''}${hasSlots ? ' left join slotted using (id)' : ''}`
+  const isNew = hasRequests && !isSteered ? 'where request_id is null or id in (select task_id from requested)' : ''
   return `
   with item as (
     select * from unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::smallint[], $6::timestamptz[], $7::timestamptz[], $8::integer[],
       $9::jsonb[], $10::text[], $11::bytea[], $12::text[], $13::text[], $14::jsonb[], $15::text[], $16::bytea[], $17::boolean[])
     with ordinality as item(project, id, queue_id, type, priority, schedule_time, expire_time, attempt_timeout_ms,
       retry_policy, request_id, fingerprint, fairness_key, concurrency_key, labels, traceparent, payload, is_fair, n)
-  )${hasRequests ? requested : ''}${hasRanks ? ranked : ''}
+  )${hasRequests ? requested : ''}${isSteered ? fresh : ''}${hasRanks ? ranked : ''}${hasSlots ? slotted : ''}
   insert into tasks.task (project, id, queue_id, type, state, priority, schedule_time, expire_time, attempt_timeout_ms, retry_policy,
     request_id, fairness_key, concurrency_key, labels, traceparent, payload, create_time, rank_priority, fair_rank, is_blocked)
   select project, id, queue_id, type, case when schedule_time > tasks.now() then 1 else 2 end, priority,
     -- A time in the past must not jump the queue.
     greatest(schedule_time, tasks.now()), expire_time, attempt_timeout_ms, retry_policy, request_id, fairness_key,
-    concurrency_key, labels, traceparent, payload, tasks.now(), -priority, ${hasRanks ? 'coalesce(rank, 0)' : '0'}, concurrency_key is not null
-  from ${hasRanks ? 'fresh left join ranked using (id)' : 'item'} ${isNew}
+    concurrency_key, labels, traceparent, payload, tasks.now(), -priority, ${hasRanks ? 'coalesce(rank, 0)' : '0'}, ${hasSlots ? 'coalesce(is_blocked, concurrency_key is not null)' : 'false'}
+  from ${isSteered ? source : 'item'} ${isNew}
   returning id, state, schedule_time, create_time`
 }
 
@@ -100,9 +112,10 @@ export async function createTasks(
   const column = <K extends keyof NewTask>(key: K) => items.map((item) => item[key])
   const hasRequests = items.some((item) => item.requestId !== null)
   const hasRanks = items.some((item) => item.isFair)
+  const hasSlots = items.some((item) => item.concurrencyKey !== null)
   const { rows } = await pool.query({
-    name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks' : ''}`,
-    text: insertStatement(hasRequests, hasRanks),
+    name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks ' : ''}${hasSlots ? 'slots' : ''}`,
+    text: insertStatement(hasRequests, hasRanks, hasSlots),
     values: [
       column('project'),
       column('id'),

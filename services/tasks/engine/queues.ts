@@ -171,6 +171,24 @@ export async function forgetKeys(pool: pg.Pool): Promise<void> {
   })
 }
 
+/**
+ * Gives slots that are free to tasks that wait for them all the same: whoever freed one passed over a task that somebody
+ * held and then left as it was, or a limit grew while its key was made. Answers with the queues of those tasks.
+ */
+export async function giveFreeSlots(pool: pg.Pool): Promise<number[]> {
+  const { rows } = await pool.query({
+    name: 'give-free-slots',
+    text: `with waiting as materialized (
+        select slots.queue_id, slots.key from tasks.concurrency as slots join tasks.queue on queue.id = slots.queue_id
+        where slots.held < queue.concurrency_per_key and exists (
+          select from tasks.task where queue_id = slots.queue_id and concurrency_key = slots.key and state = 2 and is_blocked)
+        limit 1000
+      )
+      select array_agg(distinct queue_id) as queue_ids, tasks.take_slots(array_agg(queue_id), array_agg(key), array_agg(0)) from waiting`,
+  })
+  return rows[0].queue_ids ?? []
+}
+
 /** Queues in which a task is READY; the safety net under the wake-ups. */
 export async function readyQueues(pool: pg.Pool): Promise<number[]> {
   const { rows } = await pool.query({

@@ -9,7 +9,7 @@ import { cancelTask } from '../engine/cancel.ts'
 import { completeTasks } from '../engine/complete.ts'
 import { leaseSteered, leaseTasks } from '../engine/lease.ts'
 import { promoteTasks } from '../engine/promote.ts'
-import { ageTasks, changeQueue, rollUpCounts } from '../engine/queues.ts'
+import { ageTasks, changeQueue, rollUpCounts, giveFreeSlots } from '../engine/queues.ts'
 import { openSession, resumeSession, sessionLeases } from '../engine/sessions.ts'
 import { released, settleTasks } from '../engine/settle.ts'
 import { endOrphaned, quarantineError, sweep } from '../engine/sweep.ts'
@@ -123,6 +123,25 @@ test('a slot that is freed while its next task is being changed is not lost', as
     (await leaseTasks(pool, queueId, null, slots(2))).map(({ id }) => id),
     [next],
   )
+})
+
+test('a slot whose next task was held by somebody who then left it as it was is given by the upkeep', async (t) => {
+  const queueId = await makeQueue(pool, t.name)
+  const [, next] = await fillByTriggers(pool, queueId, 2, 'now()', 'k')
+  const [running] = await leaseTasks(pool, queueId, null, slots(2))
+  const holder = await pool.connect()
+  await holder.query('begin')
+  await holder.query('select from tasks.task where id = $1 for update', [next])
+  await completeTasks(pool, [{ project: 'plan', id: running!.id, attempt: 1, sessionId: 1n, result: null }])
+  await holder.query('rollback')
+  holder.release()
+  deepEqual(await leaseTasks(pool, queueId, null, slots(2)), [])
+  deepEqual(await giveFreeSlots(pool), [queueId])
+  deepEqual(
+    (await leaseTasks(pool, queueId, null, slots(2))).map(({ id }) => id),
+    [next],
+  )
+  deepEqual(await giveFreeSlots(pool), [])
 })
 
 test('a lease that comes for a session in the moment it ended is swept at once', async (t) => {

@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/engine.ts'
 import { dropExpiredPartitions, ensurePartitions } from '../engine/partitions.ts'
 import { promoteTasks } from '../engine/promote.ts'
-import { ageTasks, forgetKeys, readyQueues, rollUpCounts } from '../engine/queues.ts'
+import { ageTasks, forgetKeys, giveFreeSlots, readyQueues, rollUpCounts } from '../engine/queues.ts'
 import { forgetRequests } from '../engine/requests.ts'
 import { whatIsDue } from '../engine/due.ts'
 import { endOrphaned, sweep } from '../engine/sweep.ts'
@@ -55,7 +55,15 @@ export function upkeeps(engine: Engine): Upkeeps {
           return undefined
         },
       },
-      { name: 'forget-keys', everyMs: minute, runOnce: () => done(forgetKeys(pool)) },
+      {
+        name: 'tidy-keys',
+        everyMs: minute,
+        async runOnce() {
+          engine.promoted(await giveFreeSlots(pool))
+          await forgetKeys(pool)
+          return undefined
+        },
+      },
       { name: 'forget-requests', everyMs: minute, runOnce: async () => ((await forgetRequests(pool)) ? 0 : undefined) },
       { name: 'ensure-partitions', everyMs: 60 * minute, runOnce: () => done(ensurePartitions(pool)) },
       { name: 'drop-partitions', everyMs: 10 * minute, runOnce: () => done(dropExpiredPartitions(pool)) },
