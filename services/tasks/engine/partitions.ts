@@ -23,9 +23,11 @@ async function dropPartition(pool: pg.Pool, name: string): Promise<void> {
     await client.query('begin')
     // Rather later than in the way of others: readers wait behind whoever waits for this lock.
     await client.query(`set local lock_timeout = '100ms'`)
-    await client.query(`lock table tasks.finished_task in access exclusive mode`)
+    // Counting a large partition takes long: meanwhile only its own rows may not change, which are over anyway.
+    await client.query(`lock table tasks.${name} in share row exclusive mode`)
     await client.query(`insert into tasks.queue_count_change
       select queue_id, 0, 0, 0, -count(*) from tasks.${name} where state = 6 group by queue_id`)
+    await client.query(`lock table tasks.finished_task in access exclusive mode`)
     await client.query(`drop table if exists tasks.${name}`)
     await client.query('commit')
   } catch (error) {
