@@ -1,5 +1,7 @@
 /** Asks whether there is anything to keep up at all: one statement a second is what an idle instance costs. */
 import type pg from 'pg'
+import { readyQueuesQuery } from './queues.ts'
+import { isOrphaned } from './sweep.ts'
 
 export interface Due {
   /** A lease, a session or a task that nobody started ran out of time. */
@@ -19,6 +21,25 @@ export async function whatIsDue(pool: pg.Pool): Promise<Due> {
           or exists (select from tasks.task where state < 3 and start_time is null and expire_time <= tasks.now()) as "isOverdue",
         exists (select from tasks.queue where ageing is not null) as "isAgeing",
         exists (select from tasks.queue_count_change) as "isCounted"`,
+  })
+  return rows[0]!
+}
+
+/** What nobody was told of. */
+export interface Forgotten {
+  /** Queues in which a task is READY; a wake-up may have been lost. */
+  queueIds: number[]
+  /** A lease was given to a session in the moment in which it ended. */
+  isOrphaned: boolean
+}
+
+/** Looks under the safety nets, all at once. Looks at all that run: not every second. */
+export async function whatIsForgotten(pool: pg.Pool): Promise<Forgotten> {
+  const { rows } = await pool.query({
+    name: 'what-is-forgotten',
+    text: `select
+        array(${readyQueuesQuery}) as "queueIds",
+        exists (select from tasks.task where ${isOrphaned}) as "isOrphaned"`,
   })
   return rows[0]!
 }

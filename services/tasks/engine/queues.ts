@@ -189,13 +189,12 @@ export async function giveFreeSlots(pool: pg.Pool): Promise<number[]> {
   return rows[0].queue_ids ?? []
 }
 
-/** Queues in which a task is READY; the safety net under the wake-ups. */
+export const readyQueuesQuery = `select id from tasks.queue where not paused
+  and exists (select from tasks.task where queue_id = queue.id and state = 2 and not is_blocked)`
+
+/** Queues in which a task is READY. */
 export async function readyQueues(pool: pg.Pool): Promise<number[]> {
-  const { rows } = await pool.query({
-    name: 'ready-queues',
-    text: `select id from tasks.queue where not paused
-      and exists (select from tasks.task where queue_id = queue.id and state = 2 and not is_blocked)`,
-  })
+  const { rows } = await pool.query({ name: 'ready-queues', text: readyQueuesQuery })
   return rows.map((row) => row.id)
 }
 

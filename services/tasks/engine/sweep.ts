@@ -45,13 +45,14 @@ async function overdueLeases(pool: pg.Pool): Promise<Ending[]> {
   return rows.map((row) => endingOf(row, row.is_timeout ? Outcome.timedOut : Outcome.lost))
 }
 
+/** A session is there before its first lease and never comes back: without it a lease has nobody. */
+export const isOrphaned = `state = 3 and not lease_is_unary and not exists (select from tasks.session where session.id = task.session_id)`
+
 /** Ends leases that were given to a session in the moment in which it ended. Looks at all that run: not every second. */
 export async function endOrphaned(pool: pg.Pool, lossesMax: number): Promise<Settled[]> {
   const { rows } = await pool.query({
     name: 'orphaned-leases',
-    // A session is there before its first lease and never comes back: without it a lease has nobody.
-    text: `select project, id, attempt, session_id from tasks.task
-      where state = 3 and not lease_is_unary and not exists (select from tasks.session where session.id = task.session_id) limit ${batchMax}`,
+    text: `select project, id, attempt, session_id from tasks.task where ${isOrphaned} limit ${batchMax}`,
   })
   if (rows.length === 0) return []
   return settleTasks(

@@ -32,7 +32,7 @@ export class WorkStreams {
     engine.onCancel = (lease) => this.#streams.get(lease.sessionId)?.stream.cancel(lease)
     engine.onLost = (lease) => this.#streams.get(lease.sessionId)?.stream.lost(lease)
     this.#renewal = new UpkeepLoop(
-      { name: 'renew-sessions', everyMs: sessionTimeoutMs / 4, runOnce: () => this.#renew() },
+      { name: 'renew-sessions', everyMs: sessionTimeoutMs / 3, runOnce: () => this.#renew() },
       log,
     )
   }

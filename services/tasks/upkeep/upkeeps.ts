@@ -2,9 +2,9 @@
 import type { Engine } from '../engine/engine.ts'
 import { dropExpiredPartitions, ensurePartitions } from '../engine/partitions.ts'
 import { promoteTasks } from '../engine/promote.ts'
-import { ageTasks, forgetKeys, giveFreeSlots, readyQueues, rollUpCounts } from '../engine/queues.ts'
+import { ageTasks, forgetKeys, giveFreeSlots, rollUpCounts } from '../engine/queues.ts'
 import { forgetRequests } from '../engine/requests.ts'
-import { whatIsDue } from '../engine/due.ts'
+import { whatIsDue, whatIsForgotten } from '../engine/due.ts'
 import { endOrphaned, sweep } from '../engine/sweep.ts'
 import { fireSchedules } from './fire-schedules.ts'
 import type { Upkeep } from './loop.ts'
@@ -50,8 +50,9 @@ export function upkeeps(engine: Engine): Upkeeps {
         name: 'find-forgotten',
         everyMs: 5 * second,
         async runOnce() {
-          engine.dispatcher.mark(await readyQueues(pool))
-          engine.swept({ settled: await endOrphaned(pool, engine.lossesMax), expired: [] })
+          const { queueIds, isOrphaned } = await whatIsForgotten(pool)
+          engine.dispatcher.mark(queueIds)
+          if (isOrphaned) engine.swept({ settled: await endOrphaned(pool, engine.lossesMax), expired: [] })
           return undefined
         },
       },
