@@ -84,7 +84,7 @@ export interface ScheduleRow {
   id: string
   cron: string
   time_zone: string
-  /** An encoded flowforge.tasks.v1.Task. */
+  /** An encoded flowforge.tasks.v1.Task; sealed if encryption is on. */
   template: Buffer
   paused: boolean
   next_fire_time: Date | null

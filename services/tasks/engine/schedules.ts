@@ -19,7 +19,7 @@ export async function databaseTime(pool: pg.Pool): Promise<Date> {
 export interface ScheduleSettings {
   cron: string
   timeZone: string
-  /** An encoded flowforge.tasks.v1.Task. */
+  /** An encoded flowforge.tasks.v1.Task, sealed if encryption is on. */
   template: Uint8Array
   missedFirePolicy: number
   overlapPolicy: number
@@ -122,6 +122,15 @@ export async function changeSchedule(
     // Another change came between: decide anew on what it left.
     if (rows[0]) return rows[0]
   }
+}
+
+/** The schedule created a task beside its times. */
+export async function noteTask(pool: pg.Pool, key: ScheduleKey, task: string): Promise<void> {
+  await pool.query({
+    name: 'note-schedule-task',
+    text: `update tasks.schedule set last_task = $3 where project = $1 and id = $2`,
+    values: [key.project, key.id, task],
+  })
 }
 
 /** True if it was there. */

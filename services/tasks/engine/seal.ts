@@ -14,8 +14,8 @@ import { Code } from '@flowforge/proto/google/rpc/code.ts'
 import { failedPrecondition, StatusError } from '@flowforge/runtime/status'
 import type { TaskKey } from './read.ts'
 
-/** A field of a task that is sealed. A value opens only as the same field of the same task. */
-export type SealedField = 'payload' | 'progress' | 'result'
+/** A field of a task, or of a schedule, that is sealed. A value opens only as the same field of the same task. */
+export type SealedField = 'payload' | 'progress' | 'result' | 'template'
 
 export interface MasterKey {
   /** 1 to 32 characters of a-z A-Z 0-9 . _ - */
@@ -73,7 +73,7 @@ export class Sealer {
   open<T extends Uint8Array | null | undefined>(field: SealedField, task: TaskKey, value: T): T | Buffer {
     if (!value || value[0] !== 0) return value
     const sealed = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-    const what = `the ${field} of projects/${task.project}/tasks/${task.id}`
+    const what = `the ${field} of projects/${task.project}/${field === 'template' ? 'schedules' : 'tasks'}/${task.id}`
     const wrappedAt = 3 + (sealed[2] ?? 0)
     const bodyAt = wrappedAt + wrappedBytes
     if (sealed[1] !== 1 || sealed.length < bodyAt + nonceBytes + tagBytes) throw damaged(what)

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { Schedule } from '@flowforge/proto/flowforge/tasks/v1/schedule_service.ts'
 import { Task, UniquePolicy } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
 import { CreateTaskRequest } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
 import { LeaseTasksRequest, type LeasedTask } from '@flowforge/proto/flowforge/tasks/v1/worker_service.ts'
@@ -46,6 +47,18 @@ async function setup(t: TestContext) {
 
 const get = (service: { tasks: { getTask(request: { name: string }): Promise<Task> } }, name: string) =>
   service.tasks.getTask({ name })
+
+test('the database never sees the template of a schedule, and its tasks have it', async (t) => {
+  const { start } = await setup(t)
+  const service = await start(onlyA)
+  const task = Task.fromPartial({ type: 'echo', payload: { secret } })
+  const schedule = Schedule.fromPartial({ cron: '0 2 * * *', task })
+  const { name } = await service.schedules.createSchedule({ parent, schedule, scheduleId: 'nightly' })
+  deepEqual((await service.schedules.getSchedule({ name })).task?.payload, { secret })
+  deepEqual((await service.schedules.runSchedule({ name })).payload, { secret })
+  const { rows } = await service.pool.query('select template from tasks.schedule')
+  equal(rows[0].template.includes(secret), false)
+})
 
 test('the database never sees a payload, progress or a result, and everybody else does', async (t) => {
   const { start } = await setup(t)

@@ -250,12 +250,13 @@ test('backfill of too much, of nothing or of no schedule is refused', async (t) 
   equal((await backfill(new Date(0), new Date(1000 * hourMs))).tasks.length, 1000)
 })
 
-test('a schedule can be run now as often as asked, beside its times', async (t) => {
-  const { create, name, tasks } = setup(t)
+test('a schedule can be run now as often as asked, beside its times, and tells the last run', async (t) => {
+  const { create, name, tasks, get } = setup(t)
   await create({ overlapPolicy: SKIP_OVERLAP })
   await service.schedules.runSchedule({ name })
-  await service.schedules.runSchedule({ name })
+  const last = await service.schedules.runSchedule({ name })
   equal((await tasks()).length, 2)
+  equal((await get()).lastTask, last.name)
 })
 
 test('a paused schedule does not fire, and does not make up for it', async (t) => {

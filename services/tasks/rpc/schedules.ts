@@ -14,7 +14,7 @@ import { fieldsToChange } from '@flowforge/runtime/update-mask'
 import { nextFireTime } from '../engine/cron.ts'
 import * as schedules from '../engine/schedules.ts'
 import type { ScheduleRow } from '../tables.ts'
-import { createForNow } from '../upkeep/create-from-schedule.ts'
+import { createForNow, openTemplate } from '../upkeep/create-from-schedule.ts'
 import { backfillSchedule } from './backfill-schedule.ts'
 import { checkTask } from './check-task.ts'
 import { idDescription, isId, parseProject, parseScheduleName, scheduleName } from './names.ts'
@@ -31,8 +31,9 @@ export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<
     const row = await schedules.changeSchedule(pool, parseScheduleName(name), wanted)
     if (!row) throw notFound(name)
     onChanged()
-    return scheduleMessage(row)
+    return messageOf(row)
   }
+  const messageOf = (row: ScheduleRow): Schedule => scheduleMessage(row, openTemplate(tasks.engine.sealer, row))
   const rowByName = async (name: string): Promise<ScheduleRow> => {
     const row = await schedules.readSchedule(pool, parseScheduleName(name))
     if (!row) throw notFound(name)
@@ -46,7 +47,7 @@ export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<
       checkCron(violations, schedule?.cron ?? '', schedule?.timeZone ?? '')
       const policies = checkPolicies(violations, schedule)
       violations.throwIfAny()
-      const template = templateOf(tasks, project, schedule?.task)
+      const template = templateOf(tasks, { project, id: scheduleId }, schedule?.task)
       const row = await schedules.createSchedule(
         pool,
         { project, id: scheduleId },
@@ -54,9 +55,9 @@ export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<
       )
       if (!row) throw alreadyExists('SCHEDULE_EXISTS', `${parent}/schedules/${scheduleId} exists already`)
       onChanged()
-      return scheduleMessage(row)
+      return messageOf(row)
     },
-    getSchedule: async ({ name }) => scheduleMessage(await rowByName(name)),
+    getSchedule: async ({ name }) => messageOf(await rowByName(name)),
     async listSchedules({ parent, pageSize, pageToken }) {
       const project = parseProject(parent)
       const limit = pageSizeOf(pageSize)
@@ -68,7 +69,7 @@ export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<
       )
       const page = rows.slice(0, limit)
       return {
-        schedules: page.map(scheduleMessage),
+        schedules: page.map(messageOf),
         nextPageToken: rows.length > limit ? encodePageToken(page.at(-1)!.id, parent) : '',
       }
     },
@@ -92,7 +93,7 @@ export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<
       return change(schedule!.name, {
         ...(isCron && { cron }),
         ...(isZone && { timeZone: timeZone || 'UTC' }),
-        ...(changed.has('task') && { template: templateOf(tasks, row.project, task) }),
+        ...(changed.has('task') && { template: templateOf(tasks, row, task) }),
         ...(changed.has('missed_fire_policy') && { missedFirePolicy: policies.missedFirePolicy }),
         ...(changed.has('overlap_policy') && { overlapPolicy: policies.overlapPolicy }),
         ...(changed.has('jitter') && { jitterMs: policies.jitterMs }),
@@ -104,7 +105,12 @@ export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<
     },
     pauseSchedule: ({ name }) => change(name, { paused: true }),
     resumeSchedule: ({ name }) => change(name, { paused: false }),
-    runSchedule: async ({ name }) => createForNow(tasks.engine, await rowByName(name)),
+    async runSchedule({ name }) {
+      const row = await rowByName(name)
+      const task = await createForNow(tasks.engine, row)
+      await schedules.noteTask(pool, row, task.name)
+      return task
+    },
     backfillSchedule: backfillSchedule(tasks),
   }
 }
@@ -143,17 +149,22 @@ function isKnown(policies: Record<string, number>, value: number): boolean {
 }
 
 /** The task to create, checked now so that it will not be refused later. */
-function templateOf({ payloadBytesMax }: Tasks, project: string, task: Task | undefined): Uint8Array {
-  checkTask(project, task, '', payloadBytesMax, '', 'schedule.task')
-  return Task.encode({ ...task!, name: '', scheduleTime: undefined, requestId: '' }).finish()
+function templateOf(
+  { engine, payloadBytesMax }: Tasks,
+  key: schedules.ScheduleKey,
+  task: Task | undefined,
+): Uint8Array {
+  checkTask(key.project, task, '', payloadBytesMax, '', 'schedule.task')
+  const template = Task.encode({ ...task!, name: '', scheduleTime: undefined, requestId: '' }).finish()
+  return engine.sealer.seal('template', key, template)
 }
 
-function scheduleMessage(row: ScheduleRow): Schedule {
+function scheduleMessage(row: ScheduleRow, task: Task): Schedule {
   return {
     name: scheduleName(row),
     cron: row.cron,
     timeZone: row.time_zone,
-    task: Task.decode(row.template),
+    task,
     paused: row.paused,
     nextFireTime: row.next_fire_time ?? undefined,
     lastFireTime: row.last_fire_time ?? undefined,

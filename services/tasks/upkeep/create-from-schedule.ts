@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { Task } from '@flowforge/proto/opaque/flowforge/tasks/v1/task.ts'
 import { StatusError } from '@flowforge/runtime/status'
 import type { Engine } from '../engine/engine.ts'
+import type { Sealer } from '../engine/seal.ts'
 import { checkTask } from '../rpc/check-task.ts'
 import { storeTask } from '../rpc/create-task.ts'
 import type { ScheduleRow } from '../tables.ts'
@@ -26,6 +27,11 @@ export async function createForTime(engine: Engine, row: ScheduleRow, fireTime: 
   }
 }
 
+/** The task to create; refused as `Sealer.open` does if it cannot be read. */
+export function openTemplate(sealer: Sealer, row: ScheduleRow): Task {
+  return Task.decode(sealer.open('template', row, row.template))
+}
+
 /** Makes a repeated create for the same time one create. */
 export function requestIdOf(row: ScheduleRow, fireTime: Date): string {
   return `schedule-${row.id}-${fireTime.getTime()}`
@@ -40,7 +46,7 @@ function jitterMs(row: ScheduleRow, fireTime: Date): number {
 
 async function create(engine: Engine, row: ScheduleRow, requestId: string, scheduleTime?: Date): Promise<Task> {
   // The limit was checked when the template was stored.
-  const checked = checkTask(row.project, { ...Task.decode(row.template), scheduleTime }, requestId, Infinity, '')
+  const checked = checkTask(row.project, { ...openTemplate(engine.sealer, row), scheduleTime }, requestId, Infinity, '')
   // The request ID alone decides what is the same task: the template may have changed since.
   const fingerprint = createHash('sha256').update(requestId).digest()
   return storeTask({ engine, payloadBytesMax: Infinity }, { ...checked, fingerprint })

@@ -11,10 +11,12 @@ import { lastFireTimes, nextFireTime } from '../engine/cron.ts'
 import type { Engine } from '../engine/engine.ts'
 import { readTask } from '../engine/read.ts'
 import { advanceSchedules, lockDueSchedules, nextSchedule, type Firing } from '../engine/schedules.ts'
+import { keepRequests } from '../engine/requests.ts'
+import { isUnreadable } from '../engine/seal.ts'
 import { isFinished } from '../engine/states.ts'
 import { parseTaskName, scheduleName } from '../rpc/names.ts'
 import type { ScheduleRow } from '../tables.ts'
-import { createForTime } from './create-from-schedule.ts'
+import { createForTime, requestIdOf } from './create-from-schedule.ts'
 
 const batchMax = 100
 const fireAllMax = 100
@@ -56,6 +58,8 @@ async function fire(engine: Engine, row: ScheduleRow, now: Date): Promise<Firing
     try {
       if (!(await makesRoom(engine, row.overlap_policy, last))) continue
       firing.task = (await createForTime(engine, row, fireTime)) ?? null
+      // For as long as a backfill may ask for this time again.
+      await keepRequests(engine.pool, row.project, [{ requestId: requestIdOf(row, fireTime), after: fireTime }])
       firing.fireTime = fireTime
       last = firing.task
     } catch (error) {
@@ -98,5 +102,6 @@ async function makesRoom(engine: Engine, policy: number, last: string | null): P
 }
 
 function isPassing(error: unknown): boolean {
-  return isTransient(error) || (error instanceof StatusError && error.reason === 'OVERLOADED')
+  // A template that this instance cannot read, another one may, or this one once it has the key.
+  return isTransient(error) || isUnreadable(error) || (error instanceof StatusError && error.reason === 'OVERLOADED')
 }
