@@ -2,7 +2,8 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { listenError, splitAddress } from '@flowforge/runtime/listen'
+import { splitAddress } from '@flowforge/grpc/split-address'
+import { listenError } from '@flowforge/runtime/listen'
 import type { Logger } from '@flowforge/runtime/log'
 import { followTls, readTls, type TlsFiles } from './tls.ts'
 

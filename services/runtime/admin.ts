@@ -1,7 +1,8 @@
 /** The HTTP port that operators and probes read: `/livez` (also `/healthz`), `/readyz`, `/metrics`. */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { listenError, splitAddress } from './listen.ts'
+import { listenError } from './listen.ts'
+import { splitAddress } from '@flowforge/grpc/split-address'
 import type { Logger } from './log.ts'
 import { registry } from './metrics.ts'
 

@@ -9,7 +9,7 @@ import { ConfigError } from './config.ts'
 import type { ServerTls } from './grpc/server.ts'
 import { identityIn, scopeOf, type IdentityScope } from './identity.ts'
 import type { Logger } from './log.ts'
-import type { Tls } from './unary/channel.ts'
+import type { Tls } from '@flowforge/grpc/unary/channel'
 
 type CaListener = experimental.CaCertificateUpdateListener
 type IdentityListener = experimental.IdentityCertificateUpdateListener

@@ -13,7 +13,7 @@ import type { Cancellable, Ended } from './guarded-call.ts'
 import type { RecordCall } from './metrics.ts'
 import { asServiceError, cancelled, fromServiceError, StatusError } from './status.ts'
 import { endRpcSpan, rpcAttributes, tracer, tracing } from './tracing.ts'
-import type { UnaryChannel } from './unary/channel.ts'
+import type { UnaryChannel } from '@flowforge/grpc/unary/channel'
 
 /** What a caller may say about one call. */
 export interface CallSettings {

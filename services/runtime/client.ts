@@ -15,7 +15,7 @@ import { guardUpstream, type Guard } from './guard.ts'
 import type { Logger } from './log.ts'
 import { callRecorder } from './metrics.ts'
 import { loadPolicies, type MethodPolicy } from './policy.ts'
-import { UnaryChannel } from './unary/channel.ts'
+import { UnaryChannel } from '@flowforge/grpc/unary/channel'
 import type { Workload } from './workload.ts'
 
 export type { CallSettings } from './client-call.ts'

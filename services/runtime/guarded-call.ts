@@ -6,7 +6,8 @@ import { retries } from './metrics.ts'
 import type { MethodPolicy } from './policy.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import { asServiceError, cancelled, pushbackOf, type StatusError } from './status.ts'
-import { isFault, isUnsent, markUnsent } from './upstream-fault.ts'
+import { isUnsent, markUnsent } from '@flowforge/grpc/unary/unsent'
+import { isFault } from './upstream-fault.ts'
 import type { RetryOwner } from './workload.ts'
 
 /** How an attempt or a call ended: with an error, or with its answer. */

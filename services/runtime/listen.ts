@@ -1,11 +1,5 @@
 import { ConfigError } from './config.ts'
 
-/** A `host:port` as its two parts, the brackets of an IPv6 host taken off. */
-export function splitAddress(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':')
-  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) }
-}
-
 /** One line for an address that cannot be listened on; anything else stays what it is. */
 export function listenError(address: string, error: Error): Error {
   const { message } = error

@@ -10,7 +10,7 @@ import type { SurfaceCall } from './call-context.ts'
 import type { Caller } from './decide.ts'
 import { connectionOf } from './grpc/call-facts.ts'
 import { componentsByIdentity, type IdentityScope } from './identity.ts'
-import { splitAddress } from './listen.ts'
+import { splitAddress } from '@flowforge/grpc/split-address'
 import type { Logger } from './log.ts'
 import type { Workload, WorkloadSettings } from './workload.ts'
 

@@ -1,21 +1,9 @@
 /** What a failed attempt says about the upstream. */
 import { status, type ServiceError } from '@grpc/grpc-js'
+import { isUnsent } from '@flowforge/grpc/unary/unsent'
 import { hasStatusDetails } from './status.ts'
 
 const alwaysFaults = new Set<number>([status.UNAVAILABLE, status.UNKNOWN, status.DATA_LOSS])
-const unsent = new WeakSet<ServiceError>()
-
-/** Marks the error of an attempt that never left this process, for want of a connection. */
-export function markUnsent(error: ServiceError): ServiceError {
-  unsent.add(error)
-  return error
-}
-
-/** Whether nothing was sent: making the call again then repeats nothing, whatever the RPC does. */
-export function isUnsent(error: ServiceError): boolean {
-  return unsent.has(error)
-}
-
 /**
  * Whether a failure counts against the upstream. What a caller brings upon itself never does: a refusal, an invalid
  * request, a deadline shorter than the policy's, or a bug that its request runs into, which the upstream answers as

@@ -11,7 +11,7 @@ import { waitForProxy } from './mesh-proxy.ts'
 import { mtlsWorkload } from './mtls-workload.ts'
 import { components, type Component } from './policy.ts'
 import type { ServerTls } from './grpc/server.ts'
-import type { Tls } from './unary/channel.ts'
+import type { Tls } from '@flowforge/grpc/unary/channel'
 
 /** Which layer repeats failed calls; the other one repeats none. */
 export type RetryOwner = 'process' | 'mesh'

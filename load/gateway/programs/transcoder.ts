@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Client, credentials } from '@grpc/grpc-js'
 import { createTranscoder, grpcUpstream, type Upstream } from '@flowforge/gateway/transcoder/transcoder'
 import { descriptorSet } from '@flowforge/proto/descriptors'
-import { UnaryChannel } from '@flowforge/runtime/unary/channel'
+import { UnaryChannel } from '@flowforge/grpc/unary/channel'
 
 const target = process.argv[2]!
 const channel = new UnaryChannel({ target, tls: undefined, attemptsMax: 1, answerBytesMax: 1 << 24 })

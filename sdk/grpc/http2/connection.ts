@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import {
+  checkPriority,
   ConnectionError,
   errorCode,
   expectBytes,
@@ -109,9 +110,13 @@ export class Http2Connection {
     return this.#isClosed || this.#isClosing
   }
 
-  /** Client: opens a stream, whose headers the caller sends at once; undefined when all ids are used up. */
-  open(listener: StreamListener): Http2Stream | undefined {
-    if (this.#nextId > windowMax) return undefined
+  /** Client: whether there are numbers left for streams. */
+  get hasIds(): boolean {
+    return this.#nextId < windowMax
+  }
+
+  /** Client: opens a stream, whose headers the caller sends at once. Ask `hasIds` before. */
+  open(listener: StreamListener): Http2Stream {
     const stream = new Http2Stream(this, this.#nextId, this.peer.initialWindow, streamWindow)
     this.#nextId += 2
     stream.listener = listener
@@ -219,7 +224,7 @@ export class Http2Connection {
       case frameType.windowUpdate:
         return this.#onWindowUpdate(id, payload)
       case frameType.priority:
-        return onPriority(id, payload)
+        return checkPriority(id, payload)
       case frameType.pushPromise:
         throw protocolError('nobody may push')
     }
@@ -294,6 +299,7 @@ export class Http2Connection {
     if (flags & flag.ack) return expectBytes(payload, 0, 'an acknowledgement of SETTINGS')
     const before = this.peer.initialWindow
     this.peer.update(payload)
+    this.sender.keepsTable = this.peer.keepsTable
     this.#hasSettings = true
     this.#output.write(frame(frameType.settings, flag.ack, 0, Buffer.alloc(0)))
     for (const stream of this.#streams.values()) {
@@ -360,7 +366,7 @@ export class Http2Connection {
     if (this.#streams.delete(stream.id)) this.#options.onRoom?.()
   }
 
-  #abort(stream: Http2Stream, code: number): void {
+  #abort(stream: Http2Stream, code: number | undefined): void {
     this.#forget(stream)
     stream.listener.onAbort(code)
   }
@@ -383,14 +389,7 @@ export class Http2Connection {
     this.#isClosed = true
     this.#output.end()
     if (!this.#isClosing) this.socket.destroy()
-    for (const stream of this.#streams.values()) this.#abort(stream, errorCode.internalError)
+    for (const stream of this.#streams.values()) this.#abort(stream, undefined)
     this.#options.onClose(error)
   }
-}
-
-function onPriority(id: number, payload: Buffer): void {
-  if (id === 0) throw protocolError('PRIORITY of no stream')
-  if (payload.length !== 5) throw new StreamError(id, errorCode.frameSizeError, 'PRIORITY must have 5 bytes')
-  if ((payload.readUInt32BE(0) & windowMax) === id)
-    throw new StreamError(id, errorCode.protocolError, 'a stream depends on itself')
 }

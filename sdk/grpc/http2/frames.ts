@@ -26,6 +26,7 @@ export const errorCode = {
   cancel: 8,
   compressionError: 9,
   enhanceYourCalm: 11,
+  inadequateSecurity: 12,
 } as const
 
 export const setting = {
@@ -87,6 +88,14 @@ export function withoutPadding(flags: number, payload: Buffer): Buffer {
 /** Throws unless the frame has as many bytes as it must. */
 export function expectBytes(payload: Buffer, bytes: number, name: string): void {
   if (payload.length !== bytes) throw new ConnectionError(errorCode.frameSizeError, `${name} must have ${bytes} bytes`)
+}
+
+/** Throws unless a PRIORITY frame is what it must be; what it says means nothing any more. */
+export function checkPriority(id: number, payload: Buffer): void {
+  if (id === 0) throw protocolError('PRIORITY of no stream')
+  if (payload.length !== 5) throw new StreamError(id, errorCode.frameSizeError, 'PRIORITY must have 5 bytes')
+  if ((payload.readUInt32BE(0) & windowMax) === id)
+    throw new StreamError(id, errorCode.protocolError, 'a stream depends on itself')
 }
 
 /** Writes the nine bytes before a frame's payload. */

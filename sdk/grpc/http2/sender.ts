@@ -18,6 +18,8 @@ const backlogBytes = 262_144
 /** Data up to this size is copied behind its frame's header. */
 const copiedBytesMax = 1_024
 const nothing = Buffer.alloc(0)
+/** HPACK's table size update to 0. */
+const noTable = Buffer.of(0x20)
 
 export class Sender {
   readonly #output: Output
@@ -25,13 +27,17 @@ export class Sender {
   readonly #onEnd: (stream: Http2Stream) => void
   readonly #blocked = new Set<Http2Stream>()
   #window = 65_535
+  /** False if the peer must be told that we keep no header table (RFC 7541, section 4.2); true once it was. */
+  keepsTable = true
 
   constructor(output: Output, onEnd: (stream: Http2Stream) => void) {
     this.#output = output
     this.#onEnd = onEnd
   }
 
-  sendHeaders(stream: Http2Stream, block: Buffer, isEnd: boolean): void {
+  sendHeaders(stream: Http2Stream, headers: Buffer, isEnd: boolean): void {
+    const block = this.keepsTable ? headers : Buffer.concat([noTable, headers])
+    this.keepsTable = true
     const end = isEnd ? flag.endStream : 0
     if (block.length <= frameBytesMax) {
       this.#output.write(frame(frameType.headers, flag.endHeaders | end, stream.id, block))

@@ -6,6 +6,9 @@ export class PeerSettings {
   /** No bound until the peer says one. */
   concurrentStreamsMax = Infinity
 
+  /** False for a peer that keeps less of a header table than everybody does, and must be told that we agree. */
+  keepsTable = true
+
   /** Reads the payload of a SETTINGS frame. */
   update(payload: Buffer): void {
     if (payload.length % 6 !== 0) throw new ConnectionError(errorCode.frameSizeError, 'SETTINGS must have 6 bytes each')
@@ -14,6 +17,7 @@ export class PeerSettings {
 
   #set(id: number, value: number): void {
     if (id === setting.maxConcurrentStreams) this.concurrentStreamsMax = value
+    if (id === setting.headerTableSize && value < 4_096) this.keepsTable = false
     if (id === setting.enablePush && value > 1) throw wrong(errorCode.protocolError, 'ENABLE_PUSH')
     if (id === setting.maxFrameSize && (value < 16_384 || value > 16_777_215))
       throw wrong(errorCode.protocolError, 'MAX_FRAME_SIZE')

@@ -9,8 +9,8 @@ export interface StreamListener {
   onData(chunk: Buffer, isEnd: boolean): void
   /** All that was written has left us. */
   onDrain?(): void
-  /** The stream has ended before its time: by the peer's RST_STREAM, or with its connection. */
-  onAbort(code: number): void
+  /** The stream has ended before its time: with an error code, or (undefined) with its connection. */
+  onAbort(code: number | undefined): void
 }
 
 /** What the connection keeps of a stream. Who uses it calls `write`, `end`, `reset` and `consume`. */

@@ -1,7 +1,7 @@
 /** Where a service answers: the addresses that a target names. */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { splitAddress } from '../listen.ts'
+import { splitAddress } from '../split-address.ts'
 
 export interface Address {
   readonly host: string

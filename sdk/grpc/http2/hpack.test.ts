@@ -1,13 +1,14 @@
 import { deepEqual, equal, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { encodeHeaders, HpackDecoder, HpackError } from './hpack.ts'
-import { huffmanDecode } from './huffman.ts'
+import { ConnectionError } from './frames.ts'
+import { encodeHeaders, HeaderDecoder } from './hpack.ts'
+import { decodeHuffman } from './huffman.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
 test('the answers of RFC 7541, C.6 are decoded, their table evicting as it goes', () => {
-  const decoder = new HpackDecoder()
+  const decoder = new HeaderDecoder(16_384)
   deepEqual(decoder.decode(hex('3fe1 01')), [], 'a table of 256 bytes')
   const first = decoder.decode(
     hex(
@@ -24,21 +25,21 @@ test('the answers of RFC 7541, C.6 are decoded, their table evicting as it goes'
     'location',
     'https://www.example.com',
   ])
-  deepEqual(decoder.decode(hex('4883 640e ffc1 c0bf')), [':status', '307', ...first.slice(2)])
+  deepEqual(decoder.decode(hex('4883 640e ffc1 c0bf')), [':status', '307', ...first!.slice(2)])
   const third = decoder.decode(
     hex(
       '88c1 6196 d07a be94 1054 d444 a820 0595 040b 8166 e084 a62d 1bff c05a 839b d9ab 77ad 94e7 821d d7f2 e6c7 b335 dfdf cd5b 3960 d5af 2708 7f36 72c1 ab27 0fb5 291f 9587 3160 65c0 03ed 4ee5 b106 3d50 07',
     ),
   )
-  deepEqual(third.slice(0, 4), [':status', '200', 'cache-control', 'private'])
-  equal(third.at(-1), 'foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1')
+  deepEqual(third!.slice(0, 4), [':status', '200', 'cache-control', 'private'])
+  equal(third!.at(-1), 'foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1')
 })
 
 test('what we encode is decoded to the same, whatever its length', () => {
   const text = fc.string({ unit: 'binary-ascii', maxLength: 400 })
   fc.assert(
-    fc.property(fc.array(fc.tuple(text, text), { maxLength: 6 }), (headers) => {
-      deepEqual(new HpackDecoder().decode(encodeHeaders(headers)), headers.flat())
+    fc.property(fc.array(fc.tuple(text, text), { maxLength: 6 }), (pairs) => {
+      deepEqual(new HeaderDecoder(16_384).decode(encodeHeaders(pairs.flat())), pairs.flat())
     }),
   )
 })
@@ -46,12 +47,12 @@ test('what we encode is decoded to the same, whatever its length', () => {
 test('random bytes are decoded or refused as what they are, and the table stays within its bound', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 8 }), (blocks) => {
-      const decoder = new HpackDecoder()
+      const decoder = new HeaderDecoder(16_384)
       for (const block of blocks) {
         try {
           decoder.decode(Buffer.from(block))
         } catch (error) {
-          if (!(error instanceof HpackError)) throw error
+          if (!(error instanceof ConnectionError)) throw error
         }
       }
     }),
@@ -68,19 +69,19 @@ for (const [what, block] of [
   ['half a Huffman code', '00 01 61 81 00'],
 ] as const) {
   test(`${what} is refused`, () => {
-    throws(() => new HpackDecoder().decode(hex(block)), HpackError)
+    throws(() => new HeaderDecoder(16_384).decode(hex(block)), ConnectionError)
   })
 }
 
 test('a small block that names a large entry again and again is refused', () => {
-  const decoder = new HpackDecoder()
+  const decoder = new HeaderDecoder(16_384)
   const entry = Buffer.concat([hex('40 01 61 7f 81 1e'), Buffer.alloc(4_000, 'x')])
   decoder.decode(entry.subarray(0, 6 + 127 + 0x81 - 128 + 0x1e * 128))
-  throws(() => decoder.decode(Buffer.alloc(1_000, 0xbe)), /too many headers/)
+  equal(decoder.decode(Buffer.alloc(1_000, 0xbe)), undefined)
 })
 
 test('every byte has its Huffman code, and padding of eight bits or more is refused', () => {
-  equal(huffmanDecode(hex('f1e3 c2e5 f23a 6ba0 ab90 f4ff')), 'www.example.com')
-  equal(huffmanDecode(hex('ff')), undefined)
-  equal(huffmanDecode(hex('1f ff')), undefined)
+  equal(decodeHuffman(hex('f1e3 c2e5 f23a 6ba0 ab90 f4ff')), 'www.example.com')
+  equal(decodeHuffman(hex('ff')), undefined)
+  equal(decodeHuffman(hex('1f ff')), undefined)
 })

@@ -7,10 +7,10 @@ import { test, type TestContext } from 'node:test'
 import { Metadata, status } from '@grpc/grpc-js'
 import fc from 'fast-check'
 import { UnaryChannel } from './channel.ts'
-import { frame, frameFlag, frameType } from './frames.ts'
-import { encodeHeaders } from './hpack.ts'
+import { flag, frame, frameType } from '../http2/frames.ts'
+import { encodeHeaders } from '../http2/hpack.ts'
 import { answer, answerBytesMax, ask, message, requestOf, startPeer } from './testing/peer.ts'
-import { until } from '../testing/poll.ts'
+import { until } from './testing/until.ts'
 
 function open(t: TestContext, target: string): UnaryChannel {
   const channel = new UnaryChannel({ target, tls: undefined, answerBytesMax, attemptsMax: 5 })
@@ -19,11 +19,8 @@ function open(t: TestContext, target: string): UnaryChannel {
 }
 
 const settings = frame(frameType.settings, 0, 0, Buffer.alloc(0))
-const headers = encodeHeaders([
-  [':status', '200'],
-  ['content-type', 'application/grpc'],
-])
-const trailers = encodeHeaders([['grpc-status', '0']])
+const headers = encodeHeaders([':status', '200', 'content-type', 'application/grpc'])
+const trailers = encodeHeaders(['grpc-status', '0'])
 
 /** Serves whatever `script` writes once a client has spoken. */
 async function startRaw(t: TestContext, script: (socket: Socket) => void): Promise<string> {
@@ -45,14 +42,14 @@ function startFrames(t: TestContext, ...frames: Buffer[]): Promise<string> {
 }
 
 const { headers: headersType, data, continuation } = frameType
-const { endHeaders, endStream, padded, priority } = frameFlag
+const { endHeaders, endStream, padded, priority } = flag
 
 test('padding, priority, continued header blocks, 1xx and unknown frames are read for what they are', async (t) => {
   const body = message('hello')
   const target = await startFrames(
     t,
     frame(0xee, 0xff, 0, Buffer.from('whatever')),
-    frame(headersType, endHeaders, 1, encodeHeaders([[':status', '103']])),
+    frame(headersType, endHeaders, 1, encodeHeaders([':status', '103'])),
     frame(
       headersType,
       padded | priority,
@@ -147,7 +144,7 @@ test('calls that a server did not look at before it went away are sent again els
   const target = await startRaw(t, (socket) => {
     if (isFirst) {
       isFirst = false
-      return socket.end(frame(frameType.goAway, 0, 0, goAway))
+      return socket.end(frame(frameType.goaway, 0, 0, goAway))
     }
     socket.write(
       Buffer.concat([

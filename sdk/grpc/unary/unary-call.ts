@@ -1,10 +1,14 @@
 /** One unary gRPC call: its request as HTTP/2 wants it, its answer as gRPC means it. */
 import { Metadata, status, type ServiceError } from '@grpc/grpc-js'
-import { markUnsent } from '../upstream-fault.ts'
+import { errorCode } from '../http2/frames.ts'
+import { encodeHeaders, header, type Headers } from '../http2/hpack.ts'
+import type { Http2Stream } from '../http2/stream.ts'
+import { framed } from '../message.ts'
+import { decodeMessage } from '../status-message.ts'
+import { formatTimeout } from '../timeout.ts'
 import type { Connection, Exchange } from './connection.ts'
-import { errorCode } from './frames.ts'
-import { encodeHeaders } from './hpack.ts'
 import { statusOfHttp, statusOfReset } from './status-of.ts'
+import { markUnsent } from './unsent.ts'
 
 /** How a call ended: an error, or the answer's bytes; `headers` if the server sent any of its own. */
 export type UnaryEnd = (error: ServiceError | null, answer: Buffer | undefined, headers: Metadata | undefined) => void
@@ -54,9 +58,8 @@ export class UnaryCall implements Exchange {
   readonly #deadline: number
   readonly #end: UnaryEnd
   #timer: NodeJS.Timeout | undefined
-  #connection: Connection | undefined
-  #stream = 0
-  #headers: string[] | undefined
+  #stream: Http2Stream | undefined
+  #headers: Headers | undefined
   #chunks: Buffer[] = []
   #bytes = 0
   #isOver = false
@@ -65,10 +68,7 @@ export class UnaryCall implements Exchange {
     this.#owner = owner
     this.#end = end
     this.#deadline = deadline
-    this.body = Buffer.allocUnsafe(messageHeadBytes + message.length)
-    this.body[0] = 0
-    this.body.writeUInt32BE(message.length, 1)
-    this.body.set(message, messageHeadBytes)
+    this.body = framed(message)
     const leftMs = Math.max(1, Math.ceil(deadline - Date.now()))
     this.head = Buffer.concat([owner.headOf(path), encodeHeaders(ownHeaders(metadata, leftMs))])
     if (deadline !== Number.POSITIVE_INFINITY) this.#startTimer(leftMs)
@@ -81,7 +81,6 @@ export class UnaryCall implements Exchange {
   /** Sends it on a connection that has room. */
   sendOn(connection: Connection): void {
     this.attempts++
-    this.#connection = connection
     this.#stream = connection.start(this)
   }
 
@@ -95,13 +94,13 @@ export class UnaryCall implements Exchange {
     this.#finish(failure(code, details, new Metadata()), undefined)
   }
 
-  onHeaders(headers: string[], isEnd: boolean): void {
+  onHeaders(headers: Headers, isEnd: boolean): void {
     if (isEnd) return this.#onTrailers(headers)
-    const httpStatus = Number(valueOf(headers, ':status'))
+    const httpStatus = Number(header(headers, ':status'))
     // Nothing but "go on" has a code below 200; the answer follows.
     if (httpStatus < 200) return
     this.#headers = headers
-    if (httpStatus !== 200 && valueOf(headers, 'grpc-status') === undefined)
+    if (httpStatus !== 200 && header(headers, 'grpc-status') === undefined)
       this.#abandon(statusOfHttp(httpStatus), `the answer is HTTP ${httpStatus} and not gRPC`)
   }
 
@@ -120,20 +119,19 @@ export class UnaryCall implements Exchange {
     this.fail(statusOfReset(code), `the server reset the call with code ${code}`)
   }
 
-  onLost(reason: string, isUnseen: boolean): void {
-    if (isUnseen && this.#owner.sendAgain(this)) return
+  onLost(reason: string): void {
     this.fail(status.UNAVAILABLE, reason)
   }
 
-  #onTrailers(trailers: string[]): void {
-    const code = valueOf(trailers, 'grpc-status')
+  #onTrailers(trailers: Headers): void {
+    const code = header(trailers, 'grpc-status')
     if (code === undefined || !/^\d{1,3}$/.test(code)) {
-      const httpStatus = Number(valueOf(this.#headers ?? trailers, ':status'))
+      const httpStatus = Number(header(this.#headers ?? trailers, ':status'))
       const known = httpStatus === 200 ? status.UNKNOWN : statusOfHttp(httpStatus)
       return this.fail(known, `the answer is HTTP ${httpStatus} without a gRPC status`)
     }
     if (code !== '0') {
-      const message = decodeMessage(valueOf(trailers, 'grpc-message') ?? '')
+      const message = decodeMessage(header(trailers, 'grpc-message') ?? '')
       return this.#finish(failure(Number(code), message, toMetadata(trailers) ?? new Metadata()), undefined)
     }
     const chunk = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks, this.#bytes)
@@ -166,7 +164,7 @@ export class UnaryCall implements Exchange {
 
   #abandon(code: number, details: string): void {
     if (this.#isOver) return
-    this.#connection?.cancel(this.#stream)
+    this.#stream?.reset(errorCode.cancel)
     this.fail(code, details)
   }
 
@@ -182,33 +180,16 @@ export class UnaryCall implements Exchange {
 
 /** The headers of all calls of one path to one server. */
 export function headOfPath(path: string, scheme: 'http' | 'https', authority: string): Buffer {
-  return encodeHeaders([
-    [':method', 'POST'],
-    [':scheme', scheme],
-    [':path', path],
-    [':authority', authority],
-    ['te', 'trailers'],
-    ['content-type', 'application/grpc'],
-    ['user-agent', 'flowforge'],
-  ])
+  const pseudo = [':method', 'POST', ':scheme', scheme, ':path', path, ':authority', authority]
+  return encodeHeaders([...pseudo, 'te', 'trailers', 'content-type', 'application/grpc', 'user-agent', 'flowforge'])
 }
 
-function* ownHeaders(metadata: Metadata, leftMs: number): Generator<[string, string]> {
-  if (leftMs !== Number.POSITIVE_INFINITY) yield ['grpc-timeout', timeoutText(leftMs)]
+function ownHeaders(metadata: Metadata, leftMs: number): Headers {
+  const headers: Headers = leftMs === Number.POSITIVE_INFINITY ? [] : ['grpc-timeout', formatTimeout(leftMs)]
   for (const [key, values] of Object.entries(metadata.toHttp2Headers())) {
-    if (Array.isArray(values)) for (const value of values) yield [key, value]
-    else if (values !== undefined) yield [key, String(values)]
+    for (const value of Array.isArray(values) ? values : [values]) headers.push(key, String(value))
   }
-}
-
-/** At most eight digits and a unit. */
-function timeoutText(ms: number): string {
-  return ms < 1e8 ? `${ms}m` : `${Math.min(Math.ceil(ms / 1_000), 99_999_999)}S`
-}
-
-function valueOf(headers: readonly string[], name: string): string | undefined {
-  for (let at = 0; at < headers.length; at += 2) if (headers[at] === name) return headers[at + 1]
-  return undefined
+  return headers
 }
 
 /** What the service itself said; undefined when it said nothing. */
@@ -224,16 +205,6 @@ function toMetadata(headers: readonly string[]): Metadata | undefined {
     else metadata.add(name, value)
   }
   return metadata
-}
-
-function decodeMessage(text: string): string {
-  if (!text.includes('%')) return text
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    // A message that is not percent-encoded is shown as it came.
-    return text
-  }
 }
 
 function failure(code: number, details: string, metadata: Metadata): ServiceError {

@@ -1,6 +1,6 @@
 /** Which gRPC status an end without one means (gRPC's PROTOCOL-HTTP2 and http-grpc-status-mapping). */
 import { status } from '@grpc/grpc-js'
-import { errorCode } from './frames.ts'
+import { errorCode } from '../http2/frames.ts'
 
 /** Of a stream that was reset with an HTTP/2 error code. */
 export function statusOfReset(code: number): number {

@@ -3,7 +3,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { test, type TestContext } from 'node:test'
 import { Metadata, status } from '@grpc/grpc-js'
-import { until } from '../testing/poll.ts'
+import { until } from './testing/until.ts'
 import { answer, ask, callers, message, path, requestOf, startPeer, type Caller } from './testing/peer.ts'
 
 function claim(text: string, prove: (t: TestContext, open: (target: string) => Caller) => Promise<void>): void {
