@@ -10,10 +10,10 @@ export function isConflict(error: unknown): boolean {
   return ['40001', '40P01', '55P03'].includes(sqlState(error) ?? '')
 }
 
-/** The database could not be reached, is starting or stopping, or has no connection left: nothing was decided. */
+/** The database could not be reached, is starting or stopping, or lacks a connection, memory or disk (class 53): nothing was decided. */
 export function isDatabaseDown(error: unknown): boolean {
   const state = sqlState(error)
-  if (state !== undefined) return state.startsWith('08') || state.startsWith('57P0') || state === '53300'
+  if (state !== undefined) return state.startsWith('08') || state.startsWith('57P0') || state.startsWith('53')
   return isConnectionLoss(error)
 }
 

@@ -40,6 +40,7 @@ test('PostgreSQL’s own errors mean something to the caller', () => {
   const cases: [error: object, code: number, reason: string][] = [
     [{ severity: 'FATAL', code: '57P01' }, status.UNAVAILABLE, 'DATABASE_UNAVAILABLE'],
     [{ severity: 'FATAL', code: '53300' }, status.UNAVAILABLE, 'DATABASE_UNAVAILABLE'],
+    [{ severity: 'ERROR', code: '53100' }, status.UNAVAILABLE, 'DATABASE_UNAVAILABLE'],
     [{ severity: 'ERROR', code: '40001' }, status.ABORTED, 'CONFLICT'],
     [{ severity: 'ERROR', code: '57014' }, status.UNAVAILABLE, 'DATABASE_SLOW'],
     [{ code: 'ECONNREFUSED', syscall: 'connect' }, status.UNAVAILABLE, 'DATABASE_UNAVAILABLE'],
