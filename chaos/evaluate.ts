@@ -2,6 +2,7 @@
 import { quantile } from '@flowforge/load/report/statistics'
 import type { Experiment, Traffic } from './experiment.ts'
 import type { Judgement } from './judge.ts'
+import type { Measured } from './local/scene.ts'
 import { series, type Bucket, type Try } from './observe/series.ts'
 import { isSteady, recoveredAfter } from './observe/steady-state.ts'
 import type { Moment } from './observe/watch.ts'
@@ -16,7 +17,7 @@ export interface Observed {
   watch: { unready: Moment[]; exceeded: string[]; looks: number }
   fault: { fromMs: number; untilMs: number; isAborted: boolean }
   moments: Moment[]
-  measured: { amplification?: number }
+  measured: Measured
   /** When the last task was due. */
   endedMs: number
   /** The wall clock's time at the run's zero, to place what the database has written down. */
@@ -53,7 +54,7 @@ export function evaluate(observed: Observed): { verdict: Verdict; why: string[];
     refusedOutcomes: judgement.refusedOutcomes,
     dead: judgement.dead,
     limitChecks: observed.watch.looks,
-    amplification: observed.measured.amplification,
+    ...observed.measured,
   }
   const why = [...broken(observed, figures, buckets)]
   const verdict = fault.isAborted ? 'aborted' : why.length > 0 ? 'broken' : 'held'
@@ -77,6 +78,8 @@ export function evaluate(observed: Observed): { verdict: Verdict; why: string[];
     if (seen.dead !== (bounds.dead ?? 0)) yield `${seen.dead} tasks ended as dead, expected ${bounds.dead ?? 0}`
     if (bounds.amplificationMax !== undefined && !((seen.amplification ?? Infinity) <= bounds.amplificationMax))
       yield `${seen.amplification} calls reached the upstream for each of a client, bound ${bounds.amplificationMax}`
+    if (bounds.disconnectedShareMin !== undefined && !((seen.disconnectedShare ?? 0) >= bounds.disconnectedShareMin))
+      yield `${percent(seen.disconnectedShare ?? 0)} of the slow connections were closed, at least ${percent(bounds.disconnectedShareMin)} should be`
     if (bounds.detectMsMax !== undefined && !(seen.detectMs !== undefined && seen.detectMs <= bounds.detectMsMax))
       yield `noticed after ${seen.detectMs ?? '∞'} ms, bound ${bounds.detectMsMax}`
   }

@@ -20,6 +20,8 @@ export interface Bounds {
   detectMsMax?: number
   /** Calls that reach an upstream for each call of a client while it fails. */
   amplificationMax?: number
+  /** Part of the slow connections that the server has closed by the end. */
+  disconnectedShareMin?: number
   /** Tasks that are to end as dead; none if absent. */
   dead?: number
 }

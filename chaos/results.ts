@@ -1,13 +1,14 @@
 /** What a run leaves behind: chaos/results/NAME.json, from which the report is made. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Measured } from './local/scene.ts'
 import type { Bucket } from './observe/series.ts'
 import type { Moment } from './observe/watch.ts'
 
 /** `held`: as predicted. `broken`: a promise or a bound was not kept. `aborted`: ended early by its rule. */
 export type Verdict = 'held' | 'broken' | 'aborted' | 'skipped'
 
-export interface Figures {
+export interface Figures extends Measured {
   /** First tries of tasks in the whole run. */
   tries: number
   errors: number
@@ -28,7 +29,6 @@ export interface Figures {
   dead: number
   /** Looks at the running tasks of each key, none of which may show more than its limit. */
   limitChecks: number
-  amplification?: number | undefined
 }
 
 export interface Result {

@@ -1,10 +1,12 @@
 /** `npm run load -- <suite> [options]`: measurements that take minutes, each with a folder of its own. */
 import { runEngine } from './engine/run.ts'
 import { runGateway } from './gateway/run.ts'
+import { runHttp } from './http/run.ts'
 
 const suites = new Map([
   ['engine', runEngine],
   ['gateway', runGateway],
+  ['http', runHttp],
 ])
 const [name, ...options] = process.argv.slice(2)
 const suite = suites.get(name ?? '')

@@ -28,9 +28,10 @@ export const slowClients: Experiment = {
   name: 'slow-clients',
   title: '10,000 connections that never finish their request',
   hypothesis: 'Other callers do not notice. Who does not finish a request’s head in time is disconnected.',
-  fault: { kind: 'slowClients', connections: 10_000, forMs: 15_000 },
-  bounds: { errorShareMax: 0.02, recoverMsMax: 5_000 },
-  explanation: 'A connection that sends nothing costs some memory and no thread.',
+  fault: { kind: 'slowClients', connections: 10_000, forMs: 22_000 },
+  bounds: { errorShareMax: 0.02, recoverMsMax: 5_000, disconnectedShareMin: 0.99 },
+  explanation:
+    'A connection that sends nothing costs some memory and no thread. Who has not sent a request’s head after 10 s is disconnected.',
 }
 
 export const upgradeUnderLoad: Experiment = {

@@ -39,5 +39,7 @@ export const diskFull: Experiment = {
   fault: { kind: 'fillDisk', forMs: 10_000 },
   bounds: { errorShareMax: 0.8, recoverMsMax: 30_000 },
   explanation:
-    'PostgreSQL stops when it cannot extend its log, and is started again until it can. Its launcher waits longer each time, at most 10 s.',
+    'A statement that cannot extend a file fails; if the log itself cannot grow, PostgreSQL stops and is started again until it can.',
+  improvement:
+    'Callers were told INTERNAL, which means a fault of ours and is not worth repeating. What a database says when it lacks disk or memory (SQLSTATE class 53) is now UNAVAILABLE, with a time after which to try again, like every other outage.',
 }

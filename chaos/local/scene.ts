@@ -3,6 +3,14 @@ import type { Part } from '../fault.ts'
 import type { Producer } from '../traffic/producer.ts'
 import type { ChaosSystem } from './system.ts'
 
+/** What only some faults can measure. */
+export interface Measured {
+  /** Calls that reached an upstream for each of a client. */
+  amplification?: number
+  /** Part of the slow connections that the server closed. */
+  disconnectedShare?: number
+}
+
 /** What an injection needs to know of the run. */
 export interface Scene {
   system: ChaosSystem
@@ -13,7 +21,7 @@ export interface Scene {
   /** Writes a line to the run's record. */
   note: (line: string) => void
   /** Figures that only this fault has. */
-  measured: { amplification?: number }
+  measured: Measured
 }
 
 /** The links that the calls of one part to another take. */

@@ -109,6 +109,7 @@ function boundsInWords({
   recoverMsMax,
   detectMsMax,
   amplificationMax,
+  disconnectedShareMin,
   dead,
 }: Experiment['bounds']): string {
   return [
@@ -116,6 +117,9 @@ function boundsInWords({
     `steady again within ${seconds(recoverMsMax)}`,
     ...(detectMsMax === undefined ? [] : [`noticed within ${seconds(detectMsMax)}`]),
     ...(amplificationMax === undefined ? [] : [`at most ${amplificationMax} calls upstream for each of a client`]),
+    ...(disconnectedShareMin === undefined
+      ? []
+      : [`at least ${percent(disconnectedShareMin)} of the slow connections closed`]),
     ...(dead === undefined ? [] : [`exactly ${dead} dead`]),
   ].join(', ')
 }

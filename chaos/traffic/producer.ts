@@ -8,7 +8,7 @@ import type { Traffic } from '../experiment.ts'
 import type { Try } from '../observe/series.ts'
 
 const path = '/v1/projects/default/tasks'
-const againAfterMs = 200
+const againAfterMs = 500
 const answerWithinMs = 10_000
 const keysCount = 5
 
@@ -44,7 +44,7 @@ export class Producer {
   constructor(options: ProducerOptions) {
     const { url, apiKey, historyFile } = options
     this.#options = options
-    this.#target = new HttpTarget({ urls: [url], apiKey, connections: 200, timeoutMs: answerWithinMs })
+    this.#target = new HttpTarget({ urls: [url], apiKey, connections: 5_000, timeoutMs: answerWithinMs })
     this.#history = new HistoryFile(historyFile, 'producer')
   }
 

@@ -8,7 +8,7 @@ let closed = 0
 let most = 0
 
 process.on('SIGTERM', () => {
-  process.stdout.write(`${most} connections were open at once; the server closed ${closed}\n`)
+  process.stdout.write(`${JSON.stringify({ most, closed })}\n`)
   process.exit(0)
 })
 setInterval(() => {

@@ -37,5 +37,7 @@ export async function slowClients(fault: Extract<Fault, { kind: 'slowClients' }>
   const gone = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGTERM')
   await gone
-  scene.note(told.trim())
+  const { most, closed } = JSON.parse(told) as { most: number; closed: number }
+  scene.measured.disconnectedShare = Number((closed / fault.connections).toFixed(3))
+  scene.note(`${most} connections were open at once; the server closed ${closed}`)
 }

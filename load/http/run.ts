@@ -1,0 +1,102 @@
+/** `npm run load -- http`: scenarios against `npm start`'s processes on this machine. */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { startSystem } from '@flowforge/local/system'
+import { commit, machine } from '../engine/facts.ts'
+import { short } from '../engine/report/numbers.ts'
+import { measure, type Measured } from './measure.ts'
+import { writeLoadReport } from './report.ts'
+import { writeHttpResults } from './results.ts'
+import { longScenarios, scenarios, type Scenario } from './scenarios.ts'
+
+const usage = `Usage: npm run load -- http [options]
+
+Loads the gateway over HTTP, open loop: requests arrive at random moments whether earlier ones were answered or not, and
+latency counts from when a request was due. Each scenario has a fresh system of its own.
+
+  --scenario NAMES  of ${scenarios.map(({ name }) => name).join(', ')};
+                    all but ${longScenarios.join(', ')} if absent
+  --seconds N       the length of each, instead of its own
+  --keep            leave load/results and docs/reports as they are
+  --json            print the data instead of the table
+  --help            this text
+`
+
+export async function runHttp(args: string[]): Promise<void> {
+  const { chosen, keep, json } = readOptions(args)
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
+  const runs: (Measured & { time: string; commit: string })[] = []
+  for (const scenario of chosen) {
+    if (interrupted.signal.aborted) break
+    process.stderr.write(`${scenario.name}: ${scenario.title}, ${scenario.seconds} s\n`)
+    const measured = await onFreshSystem(scenario, interrupted.signal)
+    runs.push({ ...measured, time: new Date().toISOString(), commit: await commit() })
+    if (!json) process.stdout.write(`${line(measured)}\n`)
+  }
+  if (json) process.stdout.write(`${JSON.stringify(runs)}\n`)
+  if (keep || interrupted.signal.aborted) return
+  writeHttpResults(machine(), runs)
+  writeLoadReport()
+}
+
+async function onFreshSystem(scenario: Scenario, signal: AbortSignal): Promise<Measured> {
+  const folder = mkdtempSync(join(tmpdir(), 'flowforge-load-'))
+  // PostgreSQL may run as another user, who must be able to pass.
+  chmodSync(folder, 0o711)
+  const env = { FLOWFORGE_LOG_LEVEL: 'warn', FLOWFORGE_WORKER_CONCURRENCY: String(Math.max(1, scenario.capacity)) }
+  const system = await startSystem({
+    dataDir: join(folder, 'data'),
+    port: 0,
+    workers: scenario.capacity > 0 ? 2 : 0,
+    env,
+    signal,
+  })
+  try {
+    return await measure(system, scenario, signal)
+  } finally {
+    await system.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function line({ perSecond, errorShare, latencies, backlogMax, usage: used }: Measured): string {
+  const { p50, p95, p99 } = latencies
+  const cores = used.reduce((sum, { cores: each }) => sum + each, 0)
+  return `  ${perSecond}/s, ${(errorShare * 100).toFixed(2)} % errors, p50 ${short(p50)} p95 ${short(p95)} p99 ${short(p99)} ms, ${cores.toFixed(2)} cores, backlog at most ${backlogMax}`
+}
+
+function readOptions(args: string[]) {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        scenario: { type: 'string' },
+        seconds: { type: 'string' },
+        keep: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) {
+      process.stdout.write(usage)
+      process.exit(0)
+    }
+    const seconds = values.seconds === undefined ? undefined : Number(values.seconds)
+    if (seconds !== undefined && !(seconds >= 1 && seconds <= 3_600))
+      throw new Error('--seconds must be from 1 to 3600')
+    const names =
+      values.scenario?.split(',') ?? scenarios.map(({ name }) => name).filter((name) => !longScenarios.includes(name))
+    const chosen = names.map((name) => {
+      const found = scenarios.find((one) => one.name === name)
+      if (!found) throw new Error(`--scenario: there is no ${name}`)
+      return seconds === undefined ? found : { ...found, seconds }
+    })
+    return { chosen, keep: values.keep || seconds !== undefined, json: values.json }
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
+    return process.exit(2)
+  }
+}
