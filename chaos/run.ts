@@ -197,7 +197,11 @@ class Run {
       const now = this.#elapsedMs()
       if (now - fromMs < 2_000) return false
       const last = series(producer.tries, [], now, 1_000).slice(-3, -1)
-      return last.every((bucket) => isSteady({ ...bucket, backlog: this.#watch!.backlog }, ratePerSecond))
+      // Who has not been answered yet is not among the tries.
+      const isAnswering = last.every(({ tries }) => tries > ratePerSecond / 4)
+      return (
+        isAnswering && last.every((bucket) => isSteady({ ...bucket, backlog: this.#watch!.backlog }, ratePerSecond))
+      )
     }
     await until(isQuiet, recoverMsMax + 5_000, { everyMs: 250, signal: this.#signal })
   }

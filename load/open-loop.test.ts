@@ -45,15 +45,18 @@ test('no answer is the status 0, and nothing is repeated', async (t) => {
   let requests = 0
   const server = createServer((request, response) => {
     requests += 1
-    if (request.url === '/slow') void delay(1_000).then(() => response.end())
+    if (request.url === '/slow') void delay(1_500).then(() => response.end())
     else response.writeHead(503).end('{}')
   }).listen(0, '127.0.0.1')
-  t.after(() => server.close())
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
   await new Promise((resolve) => server.once('listening', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const target = new HttpTarget({ urls: [url], apiKey: 'k', connections: 2, timeoutMs: 100 })
+  const target = new HttpTarget({ urls: [url], apiKey: 'k', connections: 2, timeoutMs: 700 })
   equal((await target.call('GET', '/busy')).status, 503)
   equal((await target.call('GET', '/slow')).status, 0)
-  equal(requests, 2)
+  equal(requests, 2, 'each was sent once')
   await target.close()
 })

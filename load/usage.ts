@@ -1,7 +1,7 @@
 /** What processes use of the machine, from /proc; nothing on systems without it. */
 import { readFileSync } from 'node:fs'
 import { setInterval } from 'node:timers'
-import { cpuMs } from './engine/cpu.ts'
+import { cpuMs } from './cpu.ts'
 
 /** One process over a stretch of time. */
 export interface Usage {

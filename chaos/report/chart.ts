@@ -1,4 +1,4 @@
-import { lineChart } from '@flowforge/load/charts/lines'
+import { lineChart } from '@flowforge/load/report/lines'
 import type { Experiment } from '../experiment.ts'
 import type { Bucket } from '../observe/series.ts'
 import type { Result } from '../results.ts'

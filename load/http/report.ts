@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '@flowforge/local/config'
-import { lineChart } from '../charts/lines.ts'
-import { short } from '../engine/report/numbers.ts'
+import { lineChart } from '../report/lines.ts'
+import { short } from '../report/numbers.ts'
 import { readHttpResults, type HttpResults } from './results.ts'
 import { scenarios } from './scenarios.ts'
 

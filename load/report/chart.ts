@@ -1,5 +1,5 @@
 /** The results as an SVG: grouped horizontal bars on logarithmic scales, thin lines from the lowest to the highest round. */
-import { at, text } from '../charts/svg.ts'
+import { at, text } from './svg.ts'
 import { short } from './numbers.ts'
 import { valuesOf, type Measure, type Results } from './results.ts'
 import { spread, type Spread } from './statistics.ts'

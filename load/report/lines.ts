@@ -1,5 +1,5 @@
 /** Lines over one axis as an SVG: panels below each other, each with a scale of its own. */
-import { short } from '../report/numbers.ts'
+import { short } from './numbers.ts'
 import { at, text } from './svg.ts'
 
 export interface Line {
