@@ -1,5 +1,17 @@
 /** What the chart tells its jobs; the only file here that reads the environment. */
-import { httpUrl, list, oneOf, postgresUrl, readConfig, text, type Spec, type Values } from '@flowforge/runtime/config'
+import {
+  address,
+  httpUrl,
+  path,
+  list,
+  oneOf,
+  postgresUrl,
+  readConfig,
+  text,
+  type Spec,
+  type Values,
+} from '@flowforge/runtime/config'
+import { workloadSpec } from '@flowforge/runtime/workload'
 
 /** For `secrets`, which makes what an installation may not find in its values. */
 export const secretsSpec = {
@@ -24,6 +36,16 @@ export const migrateSpec = {
   tasks: postgresUrl('FLOWFORGE_TASKS_DATABASE_URL'),
   accounts: postgresUrl('FLOWFORGE_ACCOUNTS_DATABASE_URL'),
   notifications: postgresUrl('FLOWFORGE_NOTIFICATIONS_DATABASE_URL'),
+}
+
+/** For `verify`. */
+export const verifySpec = {
+  gateway: httpUrl('FLOWFORGE_VERIFY_GATEWAY'),
+  keyFile: path('FLOWFORGE_VERIFY_KEY_FILE', { default: '/run/flowforge/admin-key/key' }),
+  tasks: address('FLOWFORGE_TASKS_ADDRESS'),
+  accounts: address('FLOWFORGE_ACCOUNTS_ADDRESS'),
+  notifications: address('FLOWFORGE_NOTIFICATIONS_ADDRESS'),
+  ...workloadSpec,
 }
 
 /** Reads one of them; a missing or wrong variable is told in one line and ends the job. */

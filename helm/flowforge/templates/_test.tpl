@@ -1,0 +1,69 @@
+{{- /*
+A pod of `helm test`: (dict "root" $ "name" "access-worker" "component" "worker" "args" (list "access" "worker")). It has the
+labels, the ServiceAccount and so the identity of the component that it plays, also in a mesh; `test` is nobody.
+*/ -}}
+{{- define "flowforge.testPod" -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ include "flowforge.fullname" . }}-test-{{ .name }}
+  labels:
+    {{- include "flowforge.labels" . | nindent 4 }}
+  annotations:
+    helm.sh/hook: test
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+    {{- include "flowforge.podAnnotations" (dict "root" .root "component" "test") | nindent 4 }}
+spec:
+  restartPolicy: Never
+  {{- if ne .component "test" }}
+  serviceAccountName: {{ include "flowforge.serviceAccountName" . }}
+  {{- end }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    {{- include "flowforge.podSecurityContext" . | nindent 4 }}
+  containers:
+    - name: verify
+      image: {{ include "flowforge.image" . }}
+      imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+      args:
+        - deploy/setup/verify.mjs
+        {{- range .args }}
+        - {{ . }}
+        {{- end }}
+      env:
+        {{- include "flowforge.environment" . | nindent 8 }}
+        - name: FLOWFORGE_VERIFY_GATEWAY
+          value: http://{{ include "flowforge.componentName" (dict "root" .root "component" "gateway") }}:{{ .root.Values.gateway.service.port }}
+        {{- range $server := list "tasks" "accounts" "notifications" }}
+        - name: FLOWFORGE_{{ upper $server }}_ADDRESS
+          value: {{ include "flowforge.address" (dict "root" $.root "component" $server) }}
+        {{- end }}
+      resources:
+        {{- toYaml .root.Values.setup.resources | nindent 8 }}
+      securityContext:
+        {{- include "flowforge.containerSecurityContext" . | nindent 8 }}
+      volumeMounts:
+        {{- if eq .component "test" }}
+        - name: tmp
+          mountPath: /tmp
+        - name: admin-key
+          mountPath: /run/flowforge/admin-key
+          readOnly: true
+        {{- else }}
+        {{- include "flowforge.volumeMounts" . | nindent 8 }}
+        {{- end }}
+  volumes:
+    {{- if eq .component "test" }}
+    - name: tmp
+      emptyDir:
+        sizeLimit: 32Mi
+    - name: admin-key
+      secret:
+        secretName: {{ include "flowforge.adminKeySecret" . }}
+        defaultMode: 0440
+    {{- else }}
+    {{- include "flowforge.volumes" . | nindent 4 }}
+    {{- end }}
+  {{- include "flowforge.scheduling" . | nindent 2 }}
+{{- end -}}
