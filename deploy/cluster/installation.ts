@@ -1,0 +1,91 @@
+import { fileURLToPath } from 'node:url'
+import { run, type CommandOptions } from './command.ts'
+import { until } from './until.ts'
+
+export const chart = fileURLToPath(new URL('../../helm/flowforge', import.meta.url))
+export const components = ['gateway', 'tasks', 'accounts', 'notifications', 'worker'] as const
+
+interface Pod {
+  metadata: { name: string; labels?: Record<string, string>; deletionTimestamp?: string }
+  spec: { nodeName?: string }
+  status: { phase: string; conditions?: { type: string; status: string }[] }
+}
+
+/** One release of the chart in a namespace of its own, on the cluster of the current kube context. */
+export class Installation {
+  readonly namespace: string
+  readonly release = 'flowforge'
+  readonly #values: string[]
+
+  /** `values` are those of every install and upgrade: `key=value`. */
+  constructor(namespace: string, values: string[]) {
+    this.namespace = namespace
+    this.#values = values
+  }
+
+  kubectl(args: string[], options?: CommandOptions): Promise<string> {
+    return run('kubectl', ['--namespace', this.namespace, ...args], options)
+  }
+
+  helm(args: string[], options?: CommandOptions): Promise<string> {
+    return run('helm', ['--namespace', this.namespace, ...args], options)
+  }
+
+  /** Makes the namespace, where only pods of the restricted standard are admitted. */
+  async makeNamespace(): Promise<void> {
+    const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' }
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.namespace, labels } }
+    await run('kubectl', ['apply', '--filename', '-'], { input: JSON.stringify(namespace) })
+  }
+
+  async install(): Promise<void> {
+    await this.helm(['install', this.release, chart, '--wait', '--timeout', '5m', ...this.#set([])])
+  }
+
+  async upgrade(values: string[]): Promise<void> {
+    await this.helm(['upgrade', this.release, chart, '--wait', '--timeout', '8m', ...this.#set(values)])
+  }
+
+  async rollback(): Promise<void> {
+    await this.helm(['rollback', this.release, '--wait', '--timeout', '8m'])
+  }
+
+  #set(values: string[]): string[] {
+    return [...this.#values, ...values].flatMap((value) => ['--set', value])
+  }
+
+  /** The installation's own pods, of one component when told. */
+  async pods(component?: string): Promise<Pod[]> {
+    const selector = `app.kubernetes.io/instance=${this.release}${component ? `,app.kubernetes.io/component=${component}` : ''}`
+    const { items } = await this.#get<{ items: Pod[] }>(['pods', '--selector', selector])
+    return items.filter(({ status }) => status.phase !== 'Succeeded')
+  }
+
+  /** Waits until every Deployment and StatefulSet has all of its pods ready and none is on its way out. */
+  async settle(): Promise<void> {
+    for (const kind of ['deployment', 'statefulset']) {
+      const names = (await this.kubectl(['get', kind, '--output', 'name'])).split('\n').filter(Boolean)
+      for (const name of names) await this.kubectl(['rollout', 'status', name, '--timeout', '300s'])
+    }
+    await until(async () => (await this.pods()).every(isReady), 'all pods are ready', 120_000)
+  }
+
+  async apiKey(): Promise<string> {
+    const { data } = await this.#get<{ data: { key: string } }>(['secret', `${this.release}-admin-key`])
+    return Buffer.from(data.key, 'base64').toString()
+  }
+
+  async desiredReplicas(component: string): Promise<number> {
+    const object = await this.#get<{ spec: { replicas: number } }>(['deployment', `${this.release}-${component}`])
+    return object.spec.replicas
+  }
+
+  async #get<T>(args: string[]): Promise<T> {
+    return JSON.parse(await this.kubectl(['get', ...args, '--output', 'json'])) as T
+  }
+}
+
+function isReady({ metadata, status }: Pod): boolean {
+  if (metadata.deletionTimestamp !== undefined) return false
+  return status.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false
+}
