@@ -22,7 +22,9 @@ if (folder === undefined) {
 }
 
 const services = ['accounts', 'notifications', 'tasks', 'worker'].map((component) => `services/${component}`)
-const jobs = readdirSync(join(root, 'deploy/setup')).filter((file) => /^(secrets|migrate|verify)\.ts$/.test(file))
+const jobs = readdirSync(join(root, 'deploy/setup')).filter((file) =>
+  /^(secrets|local-secrets|migrate|verify)\.ts$/.test(file),
+)
 const entries = [
   'gateway/main.ts',
   ...services.map((service) => `${service}/main.ts`),
