@@ -2,7 +2,9 @@
 import { Command, CommanderError } from 'commander'
 import { addAmplification } from './commands/amplification.ts'
 import { addCheck } from './commands/check.ts'
+import { addBaseline, addDiff } from './commands/diff.ts'
 import { addGenerate } from './commands/generate.ts'
+import { addLint } from './commands/lint.ts'
 import { PolicyError } from './policy/problem.ts'
 
 const program = new Command('flowforge-mesh')
@@ -11,14 +13,18 @@ const program = new Command('flowforge-mesh')
   .exitOverride()
   .addHelpText('after', '\nExample:\n  $ helm template my-release my-chart | npx flowforge-mesh lint -')
   .addHelpText('after', '\nExit codes: 0 nothing found, 1 something found, 2 wrong usage')
-for (const add of [addGenerate, addCheck, addAmplification]) add(program)
+for (const add of [addGenerate, addCheck, addLint, addDiff, addBaseline, addAmplification]) add(program)
 
 try {
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
-  else if (error instanceof PolicyError) {
-    process.stderr.write(`${error.message}\n`)
-    process.exitCode = 1
-  } else throw error
+  else {
+    // A contract that does not compile, or a file that cannot be read or is something else.
+    const isTold = error instanceof PolicyError
+    process.stderr.write(
+      `${isTold ? '' : 'flowforge-mesh: '}${error instanceof Error ? error.message : String(error)}\n`,
+    )
+    process.exitCode = isTold ? 1 : 2
+  }
 }

@@ -1,14 +1,19 @@
 import type { Command } from 'commander'
-import { staleFiles } from '../compiled-files.ts'
+import { root, staleFiles } from '../compiled-files.ts'
+import { unacknowledged } from '../diff/gate.ts'
 import { amplifications } from '../graph.ts'
+import { snapshot } from '../outputs/snapshot.ts'
 import { loadPolicies } from '../policy/read-policies.ts'
 import { amplificationMax } from './amplification.ts'
+import { demand } from './diff.ts'
 import { found, say } from './say.ts'
 
 export function addCheck(program: Command): void {
   program
     .command('check')
-    .description('fail when a compiled file is stale or retries multiply too much')
+    .description(
+      'fail when a compiled file is stale, access is widened without a decision, or retries multiply too much',
+    )
     .action(() => {
       const policies = loadPolicies()
       const stale = staleFiles(policies)
@@ -18,6 +23,7 @@ export function addCheck(program: Command): void {
       if (worst && worst.attempts > amplificationMax) {
         found(`${worst.path.join(' → ')} multiplies a request by ${worst.attempts}, ${amplificationMax} are allowed`)
       }
-      if (process.exitCode !== 1) say('compiled files are fresh')
+      for (const change of unacknowledged(root, snapshot(policies))) found(demand(change))
+      if (process.exitCode !== 1) say('compiled files are fresh, nothing is wider than released')
     })
 }

@@ -62,7 +62,7 @@ function groupOf(apiVersion: string): string {
   return apiVersion.includes('/') ? apiVersion.split('/')[0]! : ''
 }
 
-/** Routes of a kind whose parent this is; one in another namespace never is. */
+/** Routes of a kind whose parent this is. */
 export function routesOf<M>(
   objects: KubernetesObject[],
   kind: string,
@@ -70,15 +70,23 @@ export function routesOf<M>(
   port?: number,
 ): Of<RouteSpec<M>>[] {
   const routes = ofKind<RouteSpec<M>>(objects, kind, 'gateway.networking.k8s.io')
-  return routes.filter(
-    ({ metadata, spec }) =>
-      metadata.namespace === parent.metadata.namespace &&
-      (spec.parentRefs ?? []).some(
-        (ref) =>
-          ref.kind === parent.kind &&
-          ref.name === parent.metadata.name &&
-          (ref.port === undefined || port === undefined || ref.port === port),
-      ),
+  return routes.filter((route) => hasParent(route, parent, port))
+}
+
+/** Whether an object is a parent of a route; one in another namespace never is. */
+export function hasParent(
+  { metadata, spec }: Of<RouteSpec<unknown>>,
+  parent: KubernetesObject,
+  port?: number,
+): boolean {
+  return (
+    metadata.namespace === parent.metadata.namespace &&
+    (spec.parentRefs ?? []).some(
+      (ref) =>
+        ref.kind === parent.kind &&
+        ref.name === parent.metadata.name &&
+        (ref.port === undefined || port === undefined || ref.port === port),
+    )
   )
 }
 
