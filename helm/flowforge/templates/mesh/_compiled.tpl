@@ -16,16 +16,16 @@
 balancer.linkerd.io/failure-accrual: consecutive
 balancer.linkerd.io/failure-accrual-consecutive-max-failures: "7"
 balancer.linkerd.io/failure-accrual-consecutive-min-penalty: "1s"
-balancer.linkerd.io/failure-accrual-consecutive-max-penalty: "30s"
+balancer.linkerd.io/failure-accrual-consecutive-max-penalty: "5s"
 {{- else if eq .component "accounts" }}
 balancer.linkerd.io/failure-accrual: consecutive
 balancer.linkerd.io/failure-accrual-consecutive-max-failures: "7"
 balancer.linkerd.io/failure-accrual-consecutive-min-penalty: "1s"
-balancer.linkerd.io/failure-accrual-consecutive-max-penalty: "30s"
+balancer.linkerd.io/failure-accrual-consecutive-max-penalty: "5s"
 {{- else if eq .component "notifications" }}
 balancer.linkerd.io/failure-accrual: consecutive
 balancer.linkerd.io/failure-accrual-consecutive-max-failures: "7"
 balancer.linkerd.io/failure-accrual-consecutive-min-penalty: "1s"
-balancer.linkerd.io/failure-accrual-consecutive-max-penalty: "30s"
+balancer.linkerd.io/failure-accrual-consecutive-max-penalty: "5s"
 {{- end }}
 {{- end }}
