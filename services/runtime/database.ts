@@ -21,18 +21,24 @@ export interface DatabaseOptions {
   poolSize?: number
   /** Longest time of one statement; longer than any RPC may take makes no sense. */
   statementTimeoutMs?: number
+  /**
+   * True if the URL is that of a pooler in transaction mode, such as PgBouncer: each transaction may meet another server
+   * connection, so statements are not prepared by name, and timeouts are left to the role's own settings.
+   */
+  isPooled?: boolean
   log: Logger
 }
 
 /** Opens a pool. Connects on first use, so a database that is still starting delays calls and does not stop the process. */
 export function openDatabase<T>(options: DatabaseOptions): Database<T> {
-  const { url, component, poolSize = 10, statementTimeoutMs = 30_000, log } = options
+  const { url, component, poolSize = 10, statementTimeoutMs = 30_000, isPooled = false, log } = options
   const pool = new pg.Pool({
     connectionString: url,
     application_name: `flowforge-${component}`,
     max: poolSize,
-    statement_timeout: statementTimeoutMs,
-    idle_in_transaction_session_timeout: statementTimeoutMs,
+    ...(isPooled
+      ? { Client: UnnamedClient }
+      : { statement_timeout: statementTimeoutMs, idle_in_transaction_session_timeout: statementTimeoutMs }),
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
@@ -49,6 +55,15 @@ export function openDatabase<T>(options: DatabaseOptions): Database<T> {
     if (!pool.ended) await pool.end()
   }
   return { kysely, pool, close }
+}
+
+/** Prepares nothing by name: what one server connection knows, the next one does not. */
+class UnnamedClient extends pg.Client {
+  // Every one of the driver's signatures begins with the statement.
+  override query(statement: object | string, ...rest: unknown[]): never {
+    const unnamed = typeof statement === 'object' && 'name' in statement ? { ...statement, name: undefined } : statement
+    return (super.query as (...args: unknown[]) => never).call(this, unnamed, ...rest)
+  }
 }
 
 function observe(pool: pg.Pool): void {

@@ -8,6 +8,8 @@ export const spec = {
   adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:7201' }),
   ...workloadSpec,
   databaseUrl: postgresUrl('FLOWFORGE_DATABASE_URL'),
+  /** A pooler in transaction mode, for everything but wake-ups and migrations. */
+  databasePoolerUrl: postgresUrl('FLOWFORGE_DATABASE_POOLER_URL', { optional: true }),
   payloadBytesMax: integer('FLOWFORGE_PAYLOAD_BYTES_MAX', { default: 262_144, min: 1024, max: 3_000_000 }),
   payloadKeys: payloadKeys('FLOWFORGE_PAYLOAD_KEYS'),
   /** How long a request ID is remembered. */

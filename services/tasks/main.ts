@@ -25,7 +25,9 @@ await runProcess('tasks', async ({ log, health, onStop, signal }) => {
     waitMs: 60_000,
     log,
   })
-  const database = openDatabase({ url: config.databaseUrl, component: 'tasks', log })
+  const { databaseUrl, databasePoolerUrl } = config
+  const isPooled = databasePoolerUrl !== undefined
+  const database = openDatabase({ url: databasePoolerUrl ?? databaseUrl, isPooled, component: 'tasks', log })
   onStop(database.close)
   observeQueueDepth(database.pool, log)
   const tasks = await startTasks({ ...config, pool: database.pool, log })

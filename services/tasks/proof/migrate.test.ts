@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { migrate, migrateDown } from '@flowforge/runtime/migrate'
 import { createTestDatabase } from '@flowforge/runtime/testing/database'
 import { quietLog } from '@flowforge/runtime/testing/log'
+import { until } from '@flowforge/runtime/testing/poll'
 import pg from 'pg'
 import { completeTasks } from '../engine/complete.ts'
 import { leaseTasks } from '../engine/lease.ts'
@@ -49,6 +50,21 @@ test('no transaction of the upkeep of partitions locks the waiting tasks', async
     where pid = pg_backend_pid() and mode = 'AccessExclusiveLock' and relname in ('task', 'finished_task')`)
   await client.query('rollback')
   deepEqual(rows, [])
+})
+
+test('of two instances that make the same partition at the same time the second finds it made', async (t) => {
+  const [first, second] = [await pool.connect(), await pool.connect()]
+  t.after(() => [first, second].forEach((client) => client.release()))
+  const ensure = `select tasks.ensure_partition(tasks.now() + interval '91 days')`
+  await first.query('begin')
+  await first.query(ensure)
+  const waiting = second.query(ensure)
+  await until(async () => {
+    const { rows } = await pool.query(`select from pg_locks where locktype = 'advisory' and not granted`)
+    return rows.length > 0
+  })
+  await first.query('commit')
+  await waiting
 })
 
 test(`making and dropping partitions under load holds up no worker for ${lockMsMax} ms`, async (t) => {

@@ -10,7 +10,7 @@ import { openDatabase } from '@flowforge/runtime/database'
 import { createHealth } from '@flowforge/runtime/health'
 import { startServer } from '@flowforge/runtime/server'
 import { testCertificates } from '@flowforge/runtime/testing/certificates'
-import { createTestDatabase } from '@flowforge/runtime/testing/database'
+import { createTestDatabase, type TestDatabase } from '@flowforge/runtime/testing/database'
 import { createLogger } from '@flowforge/runtime/log'
 import { startTasks, type TasksOptions } from '../start.ts'
 
@@ -21,12 +21,14 @@ export type TestTasks = Awaited<ReturnType<typeof startTestTasks>>
 
 /** Starts the service; `stop` ends it. Several can share a database: pass the first one's `database`. */
 export async function startTestTasks(
-  options: Partial<TasksOptions> & { database?: Awaited<ReturnType<typeof createTestDatabase>> } = {},
+  options: Partial<TasksOptions> & { database?: TestDatabase; poolerUrl?: string } = {},
 ) {
   const database =
     options.database ??
     (await createTestDatabase({ component: 'tasks', folder: join(import.meta.dirname, '../schema') }))
-  const { pool, close } = openDatabase({ url: database.url, component: 'tasks', log })
+  const { poolerUrl } = options
+  const isPooled = poolerUrl !== undefined
+  const { pool, close } = openDatabase({ url: poolerUrl ?? database.url, isPooled, component: 'tasks', log })
   const tasks = await startTasks({
     pool,
     databaseUrl: database.url,
