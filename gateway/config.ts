@@ -5,6 +5,7 @@ import {
   httpUrl,
   integer,
   list,
+  oneOf,
   path,
   readConfig,
   redisUrl,
@@ -36,6 +37,13 @@ const spec = {
   headerBytesMax: integer('FLOWFORGE_HEADER_BYTES_MAX', { default: 16_384, min: 1_024, max: 1_048_576 }),
   connectionsMax: integer('FLOWFORGE_CONNECTIONS_MAX', { default: 20_000, min: 1 }),
   bodyBytesMax: integer('FLOWFORGE_BODY_BYTES_MAX', { default: 4_194_304, min: 1_024, max: 67_108_864 }),
+  cacheListMs: duration('FLOWFORGE_CACHE_LIST', { default: '5m' }),
+  cacheItemMs: duration('FLOWFORGE_CACHE_ITEM', { default: '15m' }),
+  cacheStaleMs: duration('FLOWFORGE_CACHE_STALE', { default: '1h' }),
+  cacheBytesMax: integer('FLOWFORGE_CACHE_BYTES_MAX', { default: 67_108_864, max: 4_294_967_296 }),
+  instances: oneOf('FLOWFORGE_INSTANCES', ['one', 'many'], { optional: true }),
+  kubernetes: text('KUBERNETES_SERVICE_HOST', { optional: true }),
+  adminProject: text('FLOWFORGE_ADMIN_PROJECT', { default: 'default' }),
   keyCacheMs: duration('FLOWFORGE_KEY_CACHE', { default: '5s', max: '1m' }),
   oidcIssuer: httpUrl('FLOWFORGE_OIDC_ISSUER', { optional: true }),
   oidcAudience: text('FLOWFORGE_OIDC_AUDIENCE', { optional: true }),
@@ -56,6 +64,12 @@ export function readGatewayConfig(env?: NodeJS.ProcessEnv): GatewayConfig {
   deprecations(config)
   checkProxies(config)
   return config
+}
+
+/** Whether other gateways serve the same callers, so that what only this one knows is not the whole truth. */
+export function hasPeers({ instances, kubernetes }: GatewayConfig): boolean {
+  // Kubernetes runs several, or will while it replaces one by another.
+  return instances === undefined ? kubernetes !== undefined : instances === 'many'
 }
 
 /** Certificate and key of the public port, if it speaks TLS. */

@@ -8,11 +8,13 @@ import { Counter, registry } from '@flowforge/runtime/metrics'
 import { loadPolicies } from '@flowforge/runtime/policy'
 import { tracer, tracing } from '@flowforge/runtime/tracing'
 import type { Workload } from '@flowforge/runtime/workload'
+import { adminPlaces } from './admin.ts'
 import { apiKeys } from './api-keys.ts'
 import { authenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
-import { deprecations, oidcOptions, tlsFiles, type GatewayConfig } from './config.ts'
+import { deprecations, hasPeers, oidcOptions, tlsFiles, type GatewayConfig } from './config.ts'
 import { fillRequestId } from './idempotency.ts'
+import { openCache } from './cache/open-cache.ts'
 import { TrustedProxies } from './client-address.ts'
 import { createFront } from './front.ts'
 import { limits } from './limits.ts'
@@ -33,9 +35,16 @@ const requests = new Counter({
 
 // No call takes longer than this without a word, neither ours nor the caller's.
 const silenceMsMin = 120_000
+// Of an RPC without a policy; there is none.
+const unboundedMs = 60_000
 
-/** Starts the gateway; it owns nothing, so all of its state may be lost. */
-export async function startGateway(config: GatewayConfig, workload: Workload, log: Logger): Promise<HttpServer> {
+/** Starts the gateway; it owns nothing, so all of its state may be lost. `shutdown` is to end the process in order. */
+export async function startGateway(
+  config: GatewayConfig,
+  workload: Workload,
+  log: Logger,
+  shutdown: () => void,
+): Promise<HttpServer> {
   const upstreams = dialUpstreams(config, workload, log)
   const policies = loadPolicies()
   const keys = apiKeys(upstreams.accounts, config.keyCacheMs, log)
@@ -65,9 +74,20 @@ export async function startGateway(config: GatewayConfig, workload: Workload, lo
       const key = exchange.request.headers['idempotency-key']
       if (fillRequestId(exchange.route, Array.isArray(key) ? key[0] : key, request)) exchange.isRepeatable = true
     },
+    around: (exchange, request, call) => cache?.around(exchange, request, call),
     send: sendAnswer,
     observe: observer(log),
   })
+  const cache = openCache(transcoder, {
+    ttlMs: { list: config.cacheListMs, item: config.cacheItemMs },
+    staleMs: config.cacheStaleMs,
+    bytesMax: config.cacheBytesMax,
+    redis,
+    hasPeers: hasPeers(config),
+    timeoutMs: ({ route }) => policies.get(route.path)?.timeoutMs ?? unboundedMs,
+    log,
+  })
+  if (cache === undefined) log.info('no answers are kept: that needs one gateway alone, or FLOWFORGE_REDIS_URL')
   const handle = createFront({
     headers: {
       proxies: new TrustedProxies(config.trustedProxies),
@@ -76,7 +96,7 @@ export async function startGateway(config: GatewayConfig, workload: Workload, lo
       deprecations: deprecations(config),
     },
     limits: limit,
-    places: new Map(),
+    places: adminPlaces({ authenticate, limits: limit, project: config.adminProject, cache, shutdown, log }),
     transcoder,
   })
   const server = await startHttpServer({

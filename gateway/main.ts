@@ -13,7 +13,7 @@ await runProcess('gateway', async ({ log, health, onStop }) => {
   onStop(async () => workload.close())
   const admin = await startAdmin({ listen: config.adminListen, ready: () => health.isReady(), log })
   onStop(() => admin.stop())
-  const gateway = await startGateway(config, workload, log)
+  const gateway = await startGateway(config, workload, log, () => process.kill(process.pid, 'SIGTERM'))
   onStop(() => gateway.stop(drainMsMax))
   log.info({ port: gateway.port }, 'serving')
 })

@@ -32,6 +32,8 @@ export interface Behind {
   readonly handlers: Record<string, Handler>
   /** What was called, newest last. */
   readonly calls: { rpc: string; request: never; context: CallContext }[]
+  /** How often the gateway was told to shut down. */
+  shutdowns: number
   /** How often a key was verified. */
   verifications: number
   /** Tells the gateway that these keys changed; undefined says that changes were missed. */
@@ -85,9 +87,10 @@ function answeringJson(definition: ServiceDefinition): ServiceDefinition {
 /** A gateway of `projects/a` before services that a test plays. */
 export async function startBehind(t: TestContext, env: Record<string, string> = {}): Promise<Behind> {
   const certificates = testCertificates()
-  const behind: Partial<Behind> & Pick<Behind, 'handlers' | 'calls' | 'verifications'> = {
+  const behind: Partial<Behind> & Pick<Behind, 'handlers' | 'calls' | 'verifications' | 'shutdowns'> = {
     handlers: {},
     calls: [],
+    shutdowns: 0,
     verifications: 0,
   }
   const played = (definition: ServiceDefinition): Service => ({
@@ -148,7 +151,7 @@ export async function startBehind(t: TestContext, env: Record<string, string> = 
     ...env,
   })
   const workload = certificates.workloadOf('gateway')
-  const gateway = await startGateway(config, workload, quietLog)
+  const gateway = await startGateway(config, workload, quietLog, () => behind.shutdowns++)
   t.after(async () => {
     await gateway.stop(100)
     await Promise.all([tasks.stop(0), accounts.stop(0)])
