@@ -2,7 +2,7 @@ import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { notFound, unavailable } from '@flowforge/runtime/status'
+import { alreadyExists, notFound, unavailable } from '@flowforge/runtime/status'
 import { until } from '@flowforge/runtime/testing/poll'
 import { startBehind, type Behind } from './testing/setup.ts'
 
@@ -146,6 +146,20 @@ test('Idempotency-Key is the request ID; without one the gateway gives its own',
     ],
     [400, 'request_id'],
   )
+})
+
+test('another body under a used Idempotency-Key is 422', async (t) => {
+  const behind = await startBehind(t)
+  behind.handlers['createTask'] = () =>
+    Promise.reject(alreadyExists('REQUEST_ID_REUSED', 'request ID key-1 was used for another task'))
+  const headers = { 'idempotency-key': 'key-1' }
+  const { status, error } = await behind.call('POST', tasksPath, { body: { type: 'echo' }, headers })
+  deepEqual(
+    [status, error.code, error.status, error.details[0]?.reason],
+    [422, 422, 'ALREADY_EXISTS', 'REQUEST_ID_REUSED'],
+  )
+  behind.handlers['createTask'] = () => Promise.reject(alreadyExists('UNIQUE_KEY_USED', 'another task has this key'))
+  equal((await behind.call('POST', tasksPath, { body: { type: 'echo' }, headers })).status, 409)
 })
 
 test('Idempotency-Key of a batch becomes a request ID for each item', async (t) => {

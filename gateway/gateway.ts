@@ -13,12 +13,14 @@ import { apiKeys } from './api-keys.ts'
 import { authenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { deprecations, hasPeers, oidcOptions, tlsFiles, type GatewayConfig } from './config.ts'
-import { fillRequestId } from './idempotency.ts'
+import { canHaveRequestId, fillRequestId } from './idempotency.ts'
 import { openCache } from './cache/open-cache.ts'
 import { TrustedProxies } from './client-address.ts'
 import { createFront } from './front.ts'
 import { limits } from './limits.ts'
 import { oidc } from './oidc.ts'
+import manifest from './package.json' with { type: 'json' }
+import { descriptionPlaces } from './pages.ts'
 import { connectRedis } from './redis.ts'
 import { errorDomain, refusal } from './refusal.ts'
 import { sendAnswer } from './send-answer.ts'
@@ -55,6 +57,7 @@ export async function startGateway(
   const transcoder = createTranscoder({
     descriptors: descriptorSet(),
     errorDomain,
+    statusByReason: { REQUEST_ID_REUSED: 422 },
     bodyBytesMax: config.bodyBytesMax,
     heartbeatMs: config.heartbeatMs,
     reservedMetadata: ['flowforge-'],
@@ -96,7 +99,16 @@ export async function startGateway(
       deprecations: deprecations(config),
     },
     limits: limit,
-    places: adminPlaces({ authenticate, limits: limit, project: config.adminProject, cache, shutdown, log }),
+    places: new Map([
+      ...adminPlaces({ authenticate, limits: limit, project: config.adminProject, cache, shutdown, log }),
+      ...descriptionPlaces({
+        registry: transcoder.registry,
+        routes: transcoder.routes,
+        policies,
+        version: manifest.version,
+        takesRequestId: canHaveRequestId,
+      }),
+    ]),
     transcoder,
   })
   const server = await startHttpServer({

@@ -22,12 +22,23 @@ const known = new WeakMap<Route, Places>()
  * key stands for the whole and becomes one request ID for each item.
  */
 export function fillRequestId(route: Route, key: string | undefined, request: Tree): boolean {
-  let places = known.get(route)
-  if (places === undefined) known.set(route, (places = placesOf(route.method.input)))
+  const places = knownPlaces(route)
   if (!places.own && places.items.length === 0) return false
   const header = key === undefined ? undefined : readKey(key)
   if (places.own) return fillOwn(request, places.inside, header)
   return places.items.every((field) => fillItems(valueOf(request, field), header))
+}
+
+/** Whether a request of this route can have a request ID, so that `Idempotency-Key` means something. */
+export function canHaveRequestId(route: Route): boolean {
+  const { own, items } = knownPlaces(route)
+  return own || items.length > 0
+}
+
+function knownPlaces(route: Route): Places {
+  let places = known.get(route)
+  if (places === undefined) known.set(route, (places = placesOf(route.method.input)))
+  return places
 }
 
 function fillOwn(request: Tree, inside: readonly DescField[], header: string | undefined): boolean {

@@ -21,7 +21,7 @@ export class RedisStore implements Store {
   async read(key: string, tags: readonly string[]): Promise<Found> {
     const [text, ...generations] = await this.#redis.mGet([prefix + key, epochKey, ...tags.map(tagKey)])
     return {
-      entry: text == null ? undefined : decode(text),
+      entry: typeof text === 'string' ? decode(text) : undefined,
       generations: generations.map((one) => one ?? '0').join('.'),
     }
   }

@@ -37,19 +37,22 @@ const named = (routes: readonly Route[]) => routes.map((route) => [route.method.
 test('answers are kept of what only calls through the gateway change, and depend on what they name', () => {
   const kept = named(transcoder.routes).flatMap(([name, one]) => {
     const rule = rules.readOf(one.route)
-    return rule === undefined ? [] : [[name, rules.tagsOf(one, rule), rule.whenSet]]
+    return rule === undefined ? [] : [[name, rules.tagsOf(one, rule), rule.whenSet] as const]
   })
-  deepEqual(kept.toSorted(), [
-    ['GetApiKey', ['item:projects/a/apiKeys/x', 'items:projects/a/apiKeys'], undefined],
-    ['GetProject', ['item:projects/a', 'items:projects'], undefined],
-    ['GetSubscription', ['item:projects/a/subscriptions/s', 'items:projects/a/subscriptions'], undefined],
-    ['GetTask', ['item:projects/a/tasks/x', 'items:projects/a/tasks'], 'finishTime'],
-    ['GetUser', ['item:projects/a/users/x', 'items:projects/a/users'], undefined],
-    ['ListApiKeys', ['list:projects/a/apiKeys'], undefined],
-    ['ListProjects', ['list:projects'], undefined],
-    ['ListSubscriptions', ['list:projects/a/subscriptions'], undefined],
-    ['ListUsers', ['list:projects/a/users'], undefined],
-  ])
+  deepEqual(
+    kept.toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    [
+      ['GetApiKey', ['item:projects/a/apiKeys/x', 'items:projects/a/apiKeys'], undefined],
+      ['GetProject', ['item:projects/a', 'items:projects'], undefined],
+      ['GetSubscription', ['item:projects/a/subscriptions/s', 'items:projects/a/subscriptions'], undefined],
+      ['GetTask', ['item:projects/a/tasks/x', 'items:projects/a/tasks'], 'finishTime'],
+      ['GetUser', ['item:projects/a/users/x', 'items:projects/a/users'], undefined],
+      ['ListApiKeys', ['list:projects/a/apiKeys'], undefined],
+      ['ListProjects', ['list:projects'], undefined],
+      ['ListSubscriptions', ['list:projects/a/subscriptions'], undefined],
+      ['ListUsers', ['list:projects/a/users'], undefined],
+    ],
+  )
 })
 
 test('every change ends what is kept of what it touches, and those that touch nothing kept cost nothing', () => {

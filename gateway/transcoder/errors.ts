@@ -84,12 +84,16 @@ export function fieldViolation(field: string, description: string): RpcError {
 export function fromUpstream(
   error: { code: number; details: string; metadata?: Metadata },
   readStatus: (bytes: Buffer) => string,
+  statusByReason: Readonly<Record<string, number>> = {},
 ): RpcError {
   const bytes = error.metadata?.get('grpc-status-details-bin')[0]
   const details = Buffer.isBuffer(bytes) ? readDetails(bytes, readStatus) : undefined
   const isOurs = details === undefined && error.code in channelMessages
+  const reason = details?.find((detail) => detail['@type'] === errorInfo)?.['reason']
+  const httpStatus = typeof reason === 'string' ? statusByReason[reason] : undefined
   return new RpcError(error.code, isOurs ? channelMessages[error.code]! : error.details, {
     ...(details && { details }),
+    ...(httpStatus !== undefined && { httpStatus }),
     cause: error,
   })
 }

@@ -73,6 +73,8 @@ export interface TranscoderOptions {
   readonly reservedMetadata?: readonly string[]
   /** Every error carries an ErrorInfo of this domain if it has none of its own; none is added if undefined. */
   readonly errorDomain?: string
+  /** HTTP statuses of errors by their ErrorInfo's reason, where that is more exact than the code's own. */
+  readonly statusByReason?: Readonly<Record<string, number>>
   /** Largest body in bytes; 4 MiB if undefined. */
   readonly bodyBytesMax?: number
   /** Sign of life on a silent stream; 15 s if undefined. */
@@ -114,7 +116,7 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
   const running = new Set<(error: RpcError) => void>()
   const { errorDomain } = options
   const informed = (error: RpcError): RpcError => (errorDomain === undefined ? error : error.withInfo(errorDomain))
-  const toError = (error: ServiceError): RpcError => informed(fromUpstream(error, readStatus))
+  const toError = (error: ServiceError): RpcError => informed(fromUpstream(error, readStatus, options.statusByReason))
 
   const serve = async (
     request: IncomingMessage,
