@@ -52,7 +52,8 @@ function channelCredentials(tls: Tls | undefined): ChannelCredentials {
   return experimental.createCertificateProviderChannelCredentials(files, files)
 }
 
-function readable(file: string): string {
+/** The file; throws at once, naming it, when it can't be read. */
+export function readable(file: string): string {
   // The provider answers a missing file with a connection that never comes up; say it here, with the name.
   accessSync(file, constants.R_OK)
   return file

@@ -1,6 +1,7 @@
 /** FlowForge for TypeScript: submit tasks with `Client`, run them with `Worker`. */
 export { Client, type BatchResult, type ClientOptions, type EtagOptions } from './client.ts'
 export { FlowForgeError, type FlowForgeErrorOptions, type StatusName } from './client-error.ts'
+export { grpcClient, type GrpcClient } from './grpc-client.ts'
 export { Listing, type ListQuery, type Page } from './client-listing.ts'
 export * from './client-resources.ts'
 export type { CallOptions } from './client-transport.ts'

@@ -101,7 +101,8 @@ test('the environment is read in configuration files and nowhere else', () => {
 
 test('imports point down only', () => {
   const forbidden: [from: RegExp, to: RegExp][] = [
-    [/^sdk\//, /@flowforge\/(?!proto|sdk)/],
+    [/^sdk\/grpc\//, /@flowforge\//],
+    [/^sdk\//, /@flowforge\/(?!proto|grpc|sdk)/],
     [/^mesh\//, /@flowforge\/(?!proto|mesh)/],
     [
       /^services\/(tasks|accounts|notifications|worker)\//,

@@ -1,9 +1,10 @@
-/** FlowForge as its users have it: plain gRPC with mTLS to create tasks, the SDK's worker to run them. */
+/** FlowForge as its users have it: the SDK's client for gRPC with mTLS to create tasks, its worker to run them. */
 import { Worker } from '@flowforge/sdk'
-import { connection, type ConnectionOptions } from '@flowforge/sdk/connection'
+import type { ConnectionOptions } from '@flowforge/sdk/connection'
+import { grpcClient } from '@flowforge/sdk/grpc-client'
 import { Task } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
 import {
-  TaskServiceClient,
+  TaskServiceService,
   type BatchCreateTasksResponse,
   type CreateTaskRequest,
 } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
@@ -16,21 +17,14 @@ const type = 'load'
 
 export const adapter: Adapter = {
   async producer(settings) {
-    const { address, credentials, options } = connection(connectionOf(settings, 'operator'))
-    const client = new TaskServiceClient(address, credentials, options)
+    const client = grpcClient(TaskServiceService, connectionOf(settings, 'operator'))
     return {
-      create: (payload) =>
-        new Promise((resolve, reject) => {
-          client.createTask(request(payload), (error) => (error ? reject(error) : resolve()))
-        }),
-      createMany: (payloads, keys) =>
-        new Promise((resolve, reject) => {
-          const requests = payloads.map((payload) => request(payload, keys))
-          client.batchCreateTasks({ parent, requests }, (error, response) => {
-            const problem = error ?? refusalIn(response)
-            return problem ? reject(problem) : resolve()
-          })
-        }),
+      create: async (payload) => void (await client.createTask(request(payload))),
+      async createMany(payloads, keys) {
+        const requests = payloads.map((payload) => request(payload, keys))
+        const refusal = refusalIn(await client.batchCreateTasks({ parent, requests }))
+        if (refusal) throw refusal
+      },
       close: async () => client.close(),
     }
   },
