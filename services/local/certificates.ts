@@ -4,8 +4,8 @@
  *   ca/<n>.certificate.pem, ca/<n>.key.pem        authorities, the highest number is the newest
  *   <component>/{ca,certificate,key}.pem          what a process is given; ca.pem holds every valid authority
  *
- * A new authority is first only trusted; it signs from the next renewal on, when every process has read it. So neither a
- * renewal nor a change of the authority ever fails a call.
+ * A new authority is first only trusted. Once every process has had time to read it, it signs all certificates anew; the
+ * old one goes when it expires. So neither a renewal nor a change of the authority ever fails a call.
  */
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
@@ -19,9 +19,7 @@ export const certificateComponents = ['gateway', 'tasks', 'accounts', 'notificat
 const hourMs = 3_600_000
 const leafLifetimeMs = 24 * hourMs - 10 * 60_000
 const authorityLifetimeMs = 90 * 24 * hourMs
-/** A new authority is made when the newest has less than this left. */
 const authorityOverlapMs = 7 * 24 * hourMs
-/** How long processes may take to trust a new authority before it signs. */
 const authoritySettlesMs = hourMs
 
 export interface CertificateOptions {
@@ -33,6 +31,10 @@ export interface CertificateOptions {
   hostsOf?: (component: string) => string[]
   /** A certificate is renewed when half of this is over; just under a day when not given. */
   lifetimeMs?: number
+  /** A new authority is made when the newest has less than this left; 7 days when not given. */
+  overlapMs?: number
+  /** How long processes may take to trust a new authority before it signs; an hour when not given. */
+  settlesMs?: number
   now?: () => Date
 }
 
@@ -45,7 +47,7 @@ interface Authority extends KeyPair {
 export async function renewCertificates(options: CertificateOptions): Promise<void> {
   const { components = certificateComponents, hostsOf = () => [], lifetimeMs = leafLifetimeMs } = options
   const now = options.now?.() ?? new Date()
-  const authorities = await renewAuthorities(join(options.folder, 'ca'), now)
+  const authorities = await renewAuthorities(join(options.folder, 'ca'), now, options.overlapMs ?? authorityOverlapMs)
   const bundle = authorities.map((authority) => authority.certificate).join('')
   // Trust first: nobody may meet a certificate whose authority it does not know yet.
   for (const component of components) {
@@ -53,11 +55,11 @@ export async function renewCertificates(options: CertificateOptions): Promise<vo
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     replace(join(folder, 'ca.pem'), bundle)
   }
-  const signer = signerOf(authorities, now)
+  const signer = signerOf(authorities, now, options.settlesMs ?? authoritySettlesMs)
   for (const component of components) {
     const folder = join(options.folder, component)
     const identity = options.identityOf(component)
-    if (isFresh(folder, identity, authorities, now)) continue
+    if (isFresh(folder, identity, signer, now)) continue
     const made = await issue(signer, [identity, ...hostsOf(component)], now, lifetimeMs)
     replace(join(folder, 'key.pem'), made.key)
     replace(join(folder, 'certificate.pem'), made.certificate)
@@ -77,10 +79,10 @@ export function keepCertificatesFresh(
   return { stop: () => clearInterval(timer) }
 }
 
-async function renewAuthorities(folder: string, now: Date): Promise<[Authority, ...Authority[]]> {
+async function renewAuthorities(folder: string, now: Date, overlapMs: number): Promise<[Authority, ...Authority[]]> {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const [newest, ...older] = readAuthorities(folder).filter((authority) => isUsable(authority, folder, now))
-  if (newest && newest.x509.validToDate.getTime() - now.getTime() > authorityOverlapMs) return [newest, ...older]
+  if (newest && newest.x509.validToDate.getTime() - now.getTime() > overlapMs) return [newest, ...older]
   const number = (newest?.number ?? 0) + 1
   const made = await createAuthority(now, authorityLifetimeMs)
   // The certificate comes last: an authority exists once it is there.
@@ -114,14 +116,13 @@ function isUsable(authority: Authority, folder: string, now: Date): boolean {
   return false
 }
 
-function signerOf(authorities: [Authority, ...Authority[]], now: Date): Authority {
-  const isSettled = (authority: Authority) =>
-    now.getTime() - authority.x509.validFromDate.getTime() >= authoritySettlesMs
-  // When none has settled there is only one, made a moment ago and before any process started.
-  return authorities.find(isSettled) ?? authorities[0]
+function signerOf(authorities: [Authority, ...Authority[]], now: Date, settlesMs: number): Authority {
+  const isSettled = (authority: Authority) => now.getTime() - authority.x509.validFromDate.getTime() >= settlesMs
+  // When none has settled, the oldest is the one that every process has known since its start.
+  return authorities.find(isSettled) ?? authorities.at(-1)!
 }
 
-function isFresh(folder: string, identity: string, authorities: Authority[], now: Date): boolean {
+function isFresh(folder: string, identity: string, signer: Authority, now: Date): boolean {
   const files = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') }
   if (!existsSync(files.certificate) || !existsSync(files.key)) return false
   const certificate = new X509Certificate(readFileSync(files.certificate))
@@ -130,7 +131,7 @@ function isFresh(folder: string, identity: string, authorities: Authority[], now
     now.getTime() < halfLife &&
     certificate.checkHost(identity) === identity &&
     certificate.checkPrivateKey(createPrivateKey(readFileSync(files.key))) &&
-    authorities.some((authority) => certificate.verify(authority.x509.publicKey))
+    certificate.verify(signer.x509.publicKey)
   )
 }
 
