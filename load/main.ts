@@ -2,11 +2,13 @@
 import { runEngine } from './engine/run.ts'
 import { runGateway } from './gateway/run.ts'
 import { runHttp } from './http/run.ts'
+import { runRuntime } from './runtime/run.ts'
 
 const suites = new Map([
   ['engine', runEngine],
   ['gateway', runGateway],
   ['http', runHttp],
+  ['runtime', runRuntime],
 ])
 const [name, ...options] = process.argv.slice(2)
 const suite = suites.get(name ?? '')
