@@ -16,9 +16,10 @@ export interface KubernetesObject {
   spec?: unknown
 }
 
-/** The compiled objects of an installation without Helm; without a mesh, only those that need none. */
+/** The compiled objects of an installation without Helm: those that its settings call for. */
 export function compiledObjects(policies: Policies, settings: ConcreteSettings): KubernetesObject[] {
-  const groups = compile(policies, concreteInstallation(settings)).filter(({ isMesh }) => settings.mesh || !isMesh)
+  const holds = { meshed: settings.mesh, enforced: settings.mesh && !settings.audit, always: true }
+  const groups = compile(policies, concreteInstallation(settings)).filter(({ when }) => holds[when])
   // Every name is known, so the trees are JSON.
   return groups.flatMap(({ resources }) => resources) as unknown as KubernetesObject[]
 }

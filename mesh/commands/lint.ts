@@ -7,6 +7,7 @@ import { found, say } from './say.ts'
 
 interface LintOptions {
   contracts?: string
+  cni?: true
   namespace: string
   json?: true
 }
@@ -17,6 +18,7 @@ export function addLint(program: Command): void {
     .description('find what a mesh would not do although the manifests say so')
     .argument('<files...>', 'rendered manifests, YAML or JSON; - for standard input')
     .option('--contracts <file>', 'a descriptor set, from which it is known which RPCs are streams')
+    .option('--cni', 'linkerd-cni is installed: pods need no privileged init container')
     .option('--namespace <name>', 'of objects that name none, as `helm template` leaves them', 'default')
     .option('--json', 'write one JSON object for each finding')
     .addHelpText('after', '\nExample:\n  $ helm template my-release my-chart | npx flowforge-mesh lint -')
@@ -24,7 +26,7 @@ export function addLint(program: Command): void {
     .action((files: string[], options: LintOptions) => {
       const manifests = files.flatMap((file) => readManifests(readFileSync(file === '-' ? 0 : file, 'utf8'), file))
       for (const { metadata } of manifests) metadata.namespace ??= options.namespace
-      const findings = lint(manifests, { streams: streamsOf(options.contracts) })
+      const findings = lint(manifests, { streams: streamsOf(options.contracts), hasCni: options.cni ?? false })
       const lines = findings.map(({ rule, object, message }) => {
         const { source, kind, metadata } = object
         if (options.json) return JSON.stringify({ rule, ...source, kind, name: metadata.name, message })

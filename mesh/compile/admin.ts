@@ -6,6 +6,7 @@
  */
 import type { Component } from '../policy/policy.ts'
 import type { Installation } from './installation.ts'
+import { metadata } from './references.ts'
 import { apis, groupOf, type Resource } from './resource.ts'
 
 /** Objects for a component's ports beside gRPC. Who reaches them at all is up to the NetworkPolicies. */
@@ -79,12 +80,4 @@ function proxyAdmin(component: Component, installation: Installation): Resource[
       },
     },
   ]
-}
-
-function metadata(component: Component, suffix: string, installation: Installation): Resource['metadata'] {
-  return {
-    name: installation.objectName(component, suffix),
-    namespace: installation.namespace,
-    labels: installation.labels(component),
-  }
 }

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { compiledFiles, root, staleFiles, writeCompiledFiles } from '../compiled-files.ts'
 import { amplifications } from '../graph.ts'
+import { parseDuration } from '../policy/duration.ts'
 import { readPolicies, loadPolicies } from '../policy/read-policies.ts'
 import { contracts } from '../policy/testing/contracts.ts'
 import { compiledObjects, type KubernetesObject } from '../kubernetes.ts'
@@ -74,7 +75,7 @@ test('attempts multiply along a way through the graph', () => {
 const hasHelm = spawnSync('helm', ['version']).status === 0
 
 for (const mesh of [true, false]) {
-  const name = `the chart renders what the compiler means ${mesh ? 'in' : 'without'} a mesh`
+  const name = `the chart renders what the compiler means ${mesh ? 'in' : 'without'} a mesh, breakers of its Services included`
   test(name, { skip: hasHelm ? false : 'helm is not on the PATH' }, () => {
     const settings = { ...exampleSettings, namespace: 'ff', mesh, audit: true, retries: false }
     const values = [`mesh.enabled=${mesh}`, 'mesh.policyMode=audit', 'mesh.retries=false']
@@ -99,6 +100,16 @@ for (const mesh of [true, false]) {
       equal(same.metadata.namespace, 'ff')
       deepEqual(same.metadata.annotations, resource.metadata.annotations)
       deepEqual(same.spec, resource.spec)
+    }
+    for (const { component, breaker } of loadPolicies().components.values()) {
+      const service = rendered.find((one) => one?.kind === 'Service' && one.metadata.name === `flowforge-${component}`)
+      const accrual = 'balancer.linkerd.io/failure-accrual'
+      const read = (name: string) => service?.metadata.annotations?.[`${accrual}-consecutive-${name}`]
+      equal(service?.metadata.annotations?.[accrual], mesh ? 'consecutive' : undefined)
+      if (!mesh) continue
+      equal(Number(read('max-failures')), breaker.consecutiveFailures)
+      equal(parseDuration(read('min-penalty')!), breaker.minPenaltyMs)
+      equal(parseDuration(read('max-penalty')!), breaker.maxPenaltyMs)
     }
   })
 }

@@ -3,7 +3,7 @@ import { components, type Component } from '../policy/policy.ts'
 import { builtinServices } from './builtin.ts'
 import type { Served } from './component.ts'
 import type { Installation } from './installation.ts'
-import { shortened } from './names.ts'
+import { metadata, objectName, serverRef } from './references.ts'
 import { apis, groupOf, type Resource, type Value } from './resource.ts'
 
 /** One route and who may use it. */
@@ -33,7 +33,6 @@ export function inbound(served: Served, installation: Installation): Resource[] 
   }
   return [
     server(served, installation),
-    ...rateLimit(served, installation),
     ...authentications.values(),
     ...routes.flatMap((route) => [
       inboundRoute(served, route, installation),
@@ -54,21 +53,6 @@ function server({ component, protocol }: Served, installation: Installation): Re
       accessPolicy: installation.accessPolicy,
     },
   }
-}
-
-function rateLimit({ component, port }: Served, installation: Installation): Resource[] {
-  const { meshRate } = port
-  if (!meshRate) return []
-  const limits: { [key: string]: Value } = { total: { requestsPerSecond: meshRate.requestsPerSecond } }
-  if (meshRate.perIdentity !== undefined) limits['identity'] = { requestsPerSecond: meshRate.perIdentity }
-  return [
-    {
-      apiVersion: apis.linkerd,
-      kind: 'HTTPLocalRateLimitPolicy',
-      metadata: metadata(component, 'grpc', installation),
-      spec: { targetRef: serverRef(component, installation), ...limits },
-    },
-  ]
 }
 
 function authentication(component: Component, callers: ReadonlySet<Component>, installation: Installation): Resource {
@@ -134,24 +118,8 @@ function authorization(
   }
 }
 
-function serverRef(component: Component, installation: Installation): { [key: string]: Value } {
-  return { group: groupOf(apis.linkerdServer), kind: 'Server', name: objectName(component, 'grpc', installation) }
-}
-
 /** Names a set of callers by its members. */
 function callersName(callers: ReadonlySet<Component>): string {
   if (callers.size === components.length) return 'from-all'
   return `from-${components.filter((one) => callers.has(one)).join('-')}`
-}
-
-function objectName(component: Component, suffix: string, installation: Installation) {
-  return installation.objectName(component, shortened(suffix))
-}
-
-function metadata(component: Component, suffix: string, installation: Installation): Resource['metadata'] {
-  return {
-    name: objectName(component, suffix, installation),
-    namespace: installation.namespace,
-    labels: installation.labels(component),
-  }
 }

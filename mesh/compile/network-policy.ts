@@ -9,6 +9,7 @@ import type { Edge } from '../graph.ts'
 import type { Component } from '../policy/policy.ts'
 import type { Installation } from './installation.ts'
 import { linkerdPorts, ports } from './ports.ts'
+import { metadata } from './references.ts'
 import { apis, type Resource, type Value } from './resource.ts'
 
 export function networkPolicy(component: Component, edges: Edge[], installation: Installation): Resource {
@@ -17,11 +18,7 @@ export function networkPolicy(component: Component, edges: Edge[], installation:
   return {
     apiVersion: apis.network,
     kind: 'NetworkPolicy',
-    metadata: {
-      name: installation.objectName(component, 'calls'),
-      namespace: installation.namespace,
-      labels: installation.labels(component),
-    },
+    metadata: metadata(component, 'calls', installation),
     spec: {
       podSelector: { matchLabels: installation.selectorLabels(component) },
       policyTypes: ['Ingress', 'Egress'],

@@ -6,8 +6,8 @@ import type { MethodPolicy } from '../policy/policy.ts'
 import { formatDuration } from '../policy/duration.ts'
 import type { Served } from './component.ts'
 import type { Installation } from './installation.ts'
-import { shortened } from './names.ts'
 import { ports } from './ports.ts'
+import { metadata } from './references.ts'
 import { apis, type Resource, type Value } from './resource.ts'
 
 export function outbound(served: Served, installation: Installation): Resource[] {
@@ -50,12 +50,7 @@ function route(
   return {
     apiVersion: apis.gateway,
     kind: 'GRPCRoute',
-    metadata: {
-      name: installation.objectName(component, shortened(suffix)),
-      namespace: installation.namespace,
-      labels: installation.labels(component),
-      ...(annotated ? { annotations: annotated } : {}),
-    },
+    metadata: { ...metadata(component, suffix, installation), ...(annotated ? { annotations: annotated } : {}) },
     spec: { parentRefs: [service], rules: [{ ...rule, backendRefs: [backend] }] },
   }
 }

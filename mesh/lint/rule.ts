@@ -20,6 +20,8 @@ export interface Rule {
 export interface LintContext {
   /** Paths `/package.Service/Method` of streams; undefined when no contracts were given. */
   streams: ReadonlySet<string> | undefined
+  /** Whether linkerd-cni sets up the network of pods, so that they need no init container with privileges. */
+  hasCni: boolean
 }
 
 /** A rule that looks at one object at a time: a message for those that break it. */

@@ -4,20 +4,20 @@ import type { RateLimitSpec } from './objects.ts'
 /** The state of one HTTPLocalRateLimitPolicy at one proxy. */
 export class RateModel {
   readonly #spec: RateLimitSpec
-  readonly #namespaceOf: (ref: { name: string; namespace?: string }) => string
+  readonly #identityOf: (ref: { name: string; namespace?: string }) => string
   readonly #backlogs = new Map<string, Backlog>()
 
   /** @param identityOf The identity of a ServiceAccount that an override names. */
   constructor(spec: RateLimitSpec, identityOf: (ref: { name: string; namespace?: string }) => string) {
     this.#spec = spec
-    this.#namespaceOf = identityOf
+    this.#identityOf = identityOf
   }
 
   /** Whether a call passes. The total is charged first, even for a call that its identity's limit then refuses. */
   admits(identity: string | undefined, nowNs: number): boolean {
     const { total, identity: each, overrides = [] } = this.#spec
     if (total && !this.#charge('total', total.requestsPerSecond, nowNs)) return false
-    const index = overrides.findIndex(({ clientRefs }) => clientRefs.some((ref) => this.#namespaceOf(ref) === identity))
+    const index = overrides.findIndex(({ clientRefs }) => clientRefs.some((ref) => this.#identityOf(ref) === identity))
     const own = overrides[index]
     if (own) return this.#charge(`override ${index}`, own.requestsPerSecond, nowNs)
     // Callers without an identity share one key.

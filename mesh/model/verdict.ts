@@ -1,7 +1,6 @@
 /** Statuses that a proxy gives, by the name that gRPC gives them. */
 export const codes = {
   OK: 0,
-  DEADLINE_EXCEEDED: 4,
   NOT_FOUND: 5,
   PERMISSION_DENIED: 7,
   RESOURCE_EXHAUSTED: 8,

@@ -126,15 +126,15 @@ export const mutations: Mutation[] = [
   },
   {
     bug: 'the limit of an identity is written as the total',
-    file: 'inbound.ts',
-    find: '{ total: { requestsPerSecond: meshRate.requestsPerSecond } }',
-    replace: '{ total: { requestsPerSecond: meshRate.perIdentity ?? meshRate.requestsPerSecond } }',
+    file: 'rate-limit.ts',
+    find: '{ total: { requestsPerSecond: rate.requestsPerSecond } }',
+    replace: '{ total: { requestsPerSecond: rate.perIdentity ?? rate.requestsPerSecond } }',
   },
   {
     bug: 'the limit of an identity is lost',
-    file: 'inbound.ts',
-    find: 'if (meshRate.perIdentity !== undefined)',
-    replace: 'if (meshRate.perIdentity === undefined)',
+    file: 'rate-limit.ts',
+    find: 'if (rate.perIdentity !== undefined)',
+    replace: 'if (rate.perIdentity === undefined)',
   },
   {
     bug: 'an exact path is written as a prefix, so one RPC’s callers reach others',
@@ -225,5 +225,17 @@ export const mutations: Mutation[] = [
     file: 'network-policy.ts',
     find: 'if (others.length === 0) return []',
     replace: 'if (others.length === 0) return [{}]',
+  },
+  {
+    bug: 'rates are forgotten',
+    file: 'compile.ts',
+    find: 'if (one.port.meshRate) {',
+    replace: 'if (!one.port) {',
+  },
+  {
+    bug: 'a rate limits the Server of another component',
+    file: 'rate-limit.ts',
+    find: 'targetRef: serverRef(component, installation)',
+    replace: "targetRef: serverRef('gateway', installation)",
   },
 ]

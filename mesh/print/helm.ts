@@ -26,13 +26,19 @@ const helmInstallation: Installation = {
   ...helmConditions,
 }
 
+const conditions = {
+  meshed: '.Values.mesh.enabled',
+  enforced: 'and .Values.mesh.enabled (ne .Values.mesh.policyMode "audit")',
+  // What is not about the mesh are NetworkPolicies.
+  always: '.Values.networkPolicy.enabled',
+}
+
 /** Files by their path below `templates/mesh`. */
 export function helmTemplates(policies: Policies): Map<string, string> {
   const files = new Map<string, string>([['_compiled.tpl', namedTemplates(policies)]])
-  for (const { component, concern, isMesh, resources } of compile(policies, helmInstallation)) {
-    const condition = isMesh ? '.Values.mesh.enabled' : '.Values.networkPolicy.enabled'
+  for (const { component, concern, when, resources } of compile(policies, helmInstallation)) {
     const documents = resources.map((resource) => `---\n${printYaml(resource)}`).join('')
-    files.set(`${component}/${concern}.yaml`, `${notice}{{- if ${condition} }}\n${documents}{{- end }}\n`)
+    files.set(`${component}/${concern}.yaml`, `${notice}{{- if ${conditions[when]} }}\n${documents}{{- end }}\n`)
   }
   return files
 }

@@ -14,6 +14,7 @@ interface NetworkSpec {
   egress?: { to?: unknown[]; ports?: { port?: number | string }[] }[]
 }
 
+const namespaces = (all: Manifests) => all.of('Namespace', '')
 const networks = (all: Manifests) => all.of<NetworkSpec>('NetworkPolicy', 'networking.k8s.io')
 
 export const podRules: Rule[] = [
@@ -29,22 +30,20 @@ export const podRules: Rule[] = [
     if (port === undefined) return undefined
     return `skips the proxy on port ${port}, for which there is a Server: nothing is authorized, and anybody can send l5d-client-id there and be believed. Do not skip it.`
   }),
-  {
-    id: 'injected-under-pod-security',
-    title: 'proxies where Pod Security forbids their init container',
-    judge: (all) =>
-      all.all.flatMap((namespace) => {
-        const level = namespace.metadata.labels?.['pod-security.kubernetes.io/enforce']
-        if (namespace.kind !== 'Namespace' || (level !== 'restricted' && level !== 'baseline')) return []
-        const isMeshed =
-          namespace.metadata.annotations?.['linkerd.io/inject'] === 'enabled' ||
-          all.pods().some((pods) => pods.namespace === namespace.metadata.name && isInjected(pods, all))
-        const message = `enforces ${level} and injects proxies: linkerd-init needs NET_ADMIN and NET_RAW, so no pod is admitted. Install linkerd-cni and label the namespace flowforge.dev/linkerd-cni: "true", or enforce privileged.`
-        return isMeshed && namespace.metadata.labels?.['flowforge.dev/linkerd-cni'] !== 'true'
-          ? [{ object: namespace, message }]
-          : []
-      }),
-  },
+  each(
+    'injected-under-pod-security',
+    'proxies where Pod Security forbids their init container',
+    namespaces,
+    (one, all, { hasCni }) => {
+      const level = one.metadata.labels?.['pod-security.kubernetes.io/enforce']
+      if (hasCni || (level !== 'restricted' && level !== 'baseline')) return undefined
+      const isMeshed =
+        one.metadata.annotations?.['linkerd.io/inject'] === 'enabled' ||
+        all.pods().some((pods) => pods.namespace === one.metadata.name && isInjected(pods, all))
+      if (!isMeshed) return undefined
+      return `enforces ${level} and injects proxies: linkerd-init needs NET_ADMIN and NET_RAW, so no pod is admitted. Install linkerd-cni and say so with --cni, or enforce privileged.`
+    },
+  ),
   each(
     'network-policy-without-proxy-port',
     'a NetworkPolicy that opens only the app’s port',

@@ -58,7 +58,8 @@ function serviceOf(component: Component, settings: ConcreteSettings): Of<Service
   }
 }
 
-function modelOf(component: Component, settings: ConcreteSettings, compiled: KubernetesObject[]): InboundModel {
+/** The proxy before a component's gRPC port. */
+export function modelOf(component: Component, settings: ConcreteSettings, compiled: KubernetesObject[]): InboundModel {
   return new InboundModel(compiled, {
     namespace: settings.namespace,
     labels: labelsOf(component, settings),
