@@ -66,6 +66,7 @@ async function plan(
     FLOWFORGE_NOTIFICATIONS_ADDRESS: address(ports.notifications),
     FLOWFORGE_NAMESPACE: namespace,
     FLOWFORGE_TRUST_DOMAIN: trustDomain,
+    FLOWFORGE_RETRY_OWNER: 'process',
     // Everything here comes from one key and one address, and a laptop's owner needs no protection from himself.
     FLOWFORGE_RATE_LIMIT_PER_MINUTE: '600000',
     FLOWFORGE_ADDRESS_RATE_LIMIT_PER_MINUTE: '600000',

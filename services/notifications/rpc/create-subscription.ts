@@ -27,7 +27,7 @@ export function createSubscription(
       queuesFinding('subscription.queues', subscription.queues),
       secretFinding('subscription.secret', subscription.secret),
     )
-    const head = await takeHead(project, context.signal)
+    const head = await takeHead(project, context)
     const row = await engine.createSubscription(
       db,
       {

@@ -34,7 +34,7 @@ export function updateSubscription(
       queuesFinding('subscription.queues', subscription.queues),
     )
     const resumes = fields.has('paused') && !subscription.paused
-    const head = resumes ? await takeHead(key.project, context.signal) : undefined
+    const head = resumes ? await takeHead(key.project, context) : undefined
     const changes = {
       url: fields.has('url') ? subscription.url : undefined,
       states: fields.has('states') ? toStoredStates(subscription.states) : undefined,
