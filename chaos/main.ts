@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util'
 import type { Experiment } from './experiment.ts'
 import { experiments } from './experiments.ts'
+import type { Installation } from './kubernetes/installation.ts'
+import { renderText } from './kubernetes/render.ts'
 import { writeReport } from './report/write.ts'
 import { runLocally } from './run.ts'
 import { writeResult, type Result } from './results.ts'
@@ -12,8 +14,12 @@ const usage = `Usage: npm run chaos -- <command> [options]
   run NAME…         runs these experiments, one after the other, each on a system of its own on this machine
   run short         those that belong to the short set (about 4 minutes)
   run all           all of them (about 25 minutes)
+  render NAME…      prints them for Kubernetes: Chaos Mesh workflows, routes, and the commands where there is neither
   report            writes docs/reports/chaos.md from the last results
 
+  --namespace NS    for render: of the release (flowforge)
+  --release NAME    for render (flowforge)
+  --image IMAGE     for render: holds the fault backend (flowforge/chaos:dev)
   --keep            leave chaos/results as it is
   --json            print the results as JSON, one a line
   --help            this text
@@ -27,6 +33,7 @@ const [command, ...names] = positionals
 if (values.help || command === undefined) process.stdout.write(usage)
 else if (command === 'list') list()
 else if (command === 'run') await run(chosen(names))
+else if (command === 'render') for (const one of chosen(names)) process.stdout.write(renderText(one, installation()))
 else if (command === 'report') writeReport()
 else wrong(`there is no command ${command}`)
 
@@ -90,11 +97,18 @@ function chosen(wanted: string[]): Experiment[] {
   })
 }
 
+function installation(): Installation {
+  return { namespace: values.namespace, release: values.release, faultBackendImage: values.image }
+}
+
 function readArguments() {
   try {
     return parseArgs({
       allowPositionals: true,
       options: {
+        namespace: { type: 'string', default: 'flowforge' },
+        release: { type: 'string', default: 'flowforge' },
+        image: { type: 'string', default: 'flowforge/chaos:dev' },
         keep: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

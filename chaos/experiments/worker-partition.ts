@@ -7,6 +7,7 @@ export const workerPartition: Experiment = {
     'Both sides notice by the heartbeats that are not answered. Leases end after 10 s, the workers stop what they run by then, and nothing finishes twice.',
   traffic: { taskMs: [100, 800] },
   fault: { kind: 'link', from: 'worker', to: 'tasks', lost: 'requests', forMs: 15_000 },
-  bounds: { errorShareMax: 0, recoverMsMax: 12_000 },
-  explanation: 'Half of a connection is enough to look alive to TCP and not enough to work.',
+  bounds: { errorShareMax: 0, recoverMsMax: 20_000 },
+  explanation:
+    'Half of a connection is enough to look alive to TCP and not enough to work. Nobody works during the partition; afterwards the backlog of the keys drains at their limit, which is what takes long.',
 }
