@@ -51,16 +51,23 @@ export class Breaker {
 
   /**
    * While it is not closed: runs one call as a probe once the pause is over, and answers whether it did. The call says by
-   * `settle` how it went.
+   * `settle` how it went; one that has not failed after `livesMs` has come about, since others wait for the verdict.
    */
-  probe(run: (settle: (failure?: Error) => void) => void): boolean {
+  probe(livesMs: number, run: (settle: (failure?: Error) => void) => void): boolean {
     // Cockatiel would let the others wait for the probe, without a bound.
     if (this.#circuit.state === CircuitState.HalfOpen) return false
     let hasRun = false
     settleQuietly(
       this.#circuit.execute(() => {
         hasRun = true
-        return new Promise<void>((resolve, reject) => run((failure) => (failure ? reject(failure) : resolve())))
+        return new Promise<void>((resolve, reject) => {
+          const timer = setTimeout(resolve, livesMs)
+          run((failure) => {
+            clearTimeout(timer)
+            if (failure) reject(failure)
+            else resolve()
+          })
+        })
       }),
     )
     return hasRun

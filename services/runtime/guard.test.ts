@@ -4,12 +4,13 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { status } from '@grpc/grpc-js'
 import type { MethodPolicy } from '@flowforge/mesh/policy/policy'
+import { Breaker } from './breaker.ts'
 import { dial } from './client.ts'
 import { registry } from './metrics.ts'
 import { invalidArgument, permissionDenied, resourceExhausted, StatusError, unavailable } from './status.ts'
 import { quietLog } from './testing/log.ts'
 import { until } from './testing/poll.ts'
-import { askUnary, changedPolicy, unaryPath, unaryProbe } from './testing/probe.ts'
+import { askUnary, changedPolicy, readStream, streamPath, streamProbe, unaryPath, unaryProbe } from './testing/probe.ts'
 import { testCertificates } from './testing/certificates.ts'
 import { startTestServer } from './testing/server.ts'
 import type { RetryOwner } from './workload.ts'
@@ -179,6 +180,40 @@ test('while a probe is under way other calls are refused, not queued', async (t)
   gate.resolve()
   equal(await probe, 'done')
   equal(await askUnary(channel), 'done')
+})
+
+test('a probe that takes its time lets the others in before it ends', { timeout: 30_000 }, async () => {
+  const states: string[] = []
+  const breaker = new Breaker({ consecutiveFailures: 1, minPenaltyMs: 1, maxPenaltyMs: 1 }, (state) =>
+    states.push(state),
+  )
+  breaker.failed(new Error('first'))
+  await until(() => !breaker.isClosed)
+  await until(() => breaker.probe(20, () => undefined))
+  await until(() => breaker.isClosed)
+  deepEqual(states, ['open', 'half-open', 'closed'])
+})
+
+test('a stream holds its place for as long as it lives, and gives it back however it ends', async (t) => {
+  const policies = changedPolicy(streamPath, { concurrency: 1 })
+  const server = await startTestServer(t, 'tasks', [streamProbe(async (_, __, send) => send('hello'))], { policies })
+  const channel = server.dialAs('notifications')
+  const inFlight = async () =>
+    /bulkhead_calls\{upstream="tasks",group="stream"\} (\d)/.exec(await registry.metrics())?.[1]
+  const first = readStream(channel)
+  equal((await first.next()).value, 'hello')
+  equal(await inFlight(), '1')
+  await rejects(readStream(channel).next(), withReason(status.UNAVAILABLE, 'BULKHEAD_FULL'))
+  await first.return(undefined)
+  await until(async () => (await inFlight()) === '0')
+  for await (const text of readStream(channel)) equal(text, 'hello')
+  await until(async () => (await inFlight()) === '0')
+  const controller = new AbortController()
+  const aborted = readStream(channel, '', { signal: controller.signal })
+  await aborted.next()
+  controller.abort()
+  await rejects(async () => aborted.next().then(() => aborted.next()))
+  await until(async () => (await inFlight()) === '0')
 })
 
 test('what a tenant brings upon itself never opens the breaker', async (t) => {

@@ -39,7 +39,7 @@ export interface GuardedMethod {
   beginStream(): (error: ServiceError | null) => void
 }
 
-/** A stream that has not failed after so long has come about. */
+/** A stream may live for hours; one that has not failed after so long has come about. */
 const streamLivesMs = 1_000
 
 /** The guards of one upstream's RPCs, by path. */
@@ -95,13 +95,8 @@ function guardedMethod(method: ConstructorParameters<typeof GuardedCall>[0]): Gu
 function beginReport(breaker: Breaker): ((failure: ServiceError | undefined) => void) | undefined {
   if (breaker.isClosed) return (failure) => (failure ? breaker.failed(failure) : breaker.succeeded())
   let settle: ((failure?: Error) => void) | undefined
-  if (!breaker.probe((told) => (settle = told))) return undefined
-  // A stream may live for hours, and others wait for the verdict.
-  const timer = setTimeout(() => settle?.(), streamLivesMs)
-  return (failure) => {
-    clearTimeout(timer)
-    settle?.(failure)
-  }
+  const isProbe = breaker.probe(streamLivesMs, (told) => (settle = told))
+  return isProbe ? (failure) => settle?.(failure) : undefined
 }
 
 function methodGroup(

@@ -30,6 +30,8 @@ export interface GuardedRpc {
 }
 
 const backoffMs = { first: 50, max: 1_000 }
+/** Longer than most timeouts, much shorter than a long poll. */
+const probeMsMax = 5_000
 /** A service that is started again is back within two seconds; without a connection a call waits this long at most. */
 const unsentMsMax = 3_000
 
@@ -87,7 +89,7 @@ export class GuardedCall<Answer> implements Cancellable {
       })
       return
     }
-    const isProbe = breaker.probe((settle) => {
+    const isProbe = breaker.probe(probeMsMax, (settle) => {
       this.#attempt = this.#send((error, answer) => {
         settle(error && this.#isFault(error) ? error : undefined)
         this.#ended(error, answer)

@@ -18,6 +18,9 @@ const keyPairs = new Map<string, KeyPair>(
   await Promise.all(components.map(async (component) => [component, await makeKeyPair(authority, component)] as const)),
 )
 
+const roots: string[] = []
+process.once('exit', () => roots.forEach((root) => rmSync(root, { recursive: true, force: true })))
+
 export interface TestCertificates {
   /** A folder with ca.pem, certificate.pem and key.pem of a component. */
   folderFor(component: string): string
@@ -30,7 +33,7 @@ export interface TestCertificates {
 /** Certificates of one authority for every component, in folders of their own. */
 export function testCertificates(): TestCertificates {
   const root = mkdtempSync(join(tmpdir(), 'flowforge-certificates-'))
-  process.once('exit', () => rmSync(root, { recursive: true, force: true }))
+  roots.push(root)
   const folderFor = (component: string): string => {
     const folder = join(root, component)
     const keyPair = keyPairs.get(component)
