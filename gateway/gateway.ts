@@ -27,6 +27,7 @@ import { sendAnswer } from './send-answer.ts'
 import { startHttpServer, type HttpServer } from './server.ts'
 import { createTranscoder, type TranscoderOptions } from './transcoder/transcoder.ts'
 import { dialUpstreams } from './upstreams.ts'
+import { watchedFields } from './watched.ts'
 
 const requests = new Counter({
   name: 'http_requests_total',
@@ -78,6 +79,7 @@ export async function startGateway(
       if (fillRequestId(exchange.route, Array.isArray(key) ? key[0] : key, request)) exchange.isRepeatable = true
     },
     around: (exchange, request, call) => cache?.around(exchange, request, call),
+    resume: watchedFields,
     send: sendAnswer,
     observe: observer(log),
   })

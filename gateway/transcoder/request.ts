@@ -42,9 +42,9 @@ function requestTree(route: Route, parts: RequestParts, parse: (text: string) =>
   const content = takesRawBody ? rawBody(parts) : jsonBody(parts.body, parse)
   if (body === 'all' && route.variables.length === 0) {
     if (parts.query !== '') refuseQuery(parts.query)
-    return content ?? {}
+    return content === undefined ? {} : content
   }
-  const tree: Tree = body === 'all' ? asObject(content ?? {}) : {}
+  const tree: Tree = body === 'all' && content !== undefined ? asObject(content) : {}
   if (typeof body === 'object' && content !== undefined) tree[body.jsonName] = content
   if (route.query === undefined) refuseQuery(parts.query)
   else if (parts.query !== '') route.query.bind(tree, parts.query)

@@ -1,8 +1,9 @@
 /**
- * A server stream over HTTP, in one of three forms:
+ * A server stream over HTTP, in one of four forms:
  *
  * - NDJSON, `{"result": …}` a line, at last `{"error": …}` if the call fails;
  * - server-sent events when the caller accepts `text/event-stream`: `data: …`, at last `event: end` or `event: error`;
+ * - a JSON array when the query says `$alt=json`, as Google's own clients do: its last item is `{"error": …}` if the call fails;
  * - the bytes as they are when the messages are `google.api.HttpBody`.
  *
  * The response's headers wait for the first message, so that a call that fails at once has an honest status.
@@ -12,8 +13,12 @@ import { status, type ClientReadableStream, type ServiceError } from '@grpc/grpc
 import { RpcError } from './errors.ts'
 import { readHttpBody } from './http-body.ts'
 
+export type StreamForm = 'lines' | 'events' | 'array'
+
 export interface StreamOptions {
-  readonly isEvents: boolean
+  readonly form: StreamForm
+  /** The ID of an event; events are counted if undefined. */
+  readonly idOf: ((message: Buffer) => string) | undefined
   /** A message as JSON text; undefined when messages are `google.api.HttpBody`. */
   readonly decode: ((message: Buffer) => string) | undefined
   readonly heartbeatMs: number
@@ -37,9 +42,11 @@ export function pipeStream(
     const form =
       options.decode === undefined
         ? rawForm(response)
-        : options.isEvents
-          ? eventForm(response, options.decode)
-          : lineForm(response, options.decode)
+        : options.form === 'events'
+          ? eventForm(response, options.decode, options.idOf)
+          : options.form === 'array'
+            ? arrayForm(response, options.decode)
+            : lineForm(response, options.decode)
     let isOver = false
     const finish = (error?: RpcError): void => {
       if (isOver) return
@@ -108,8 +115,13 @@ function lineForm(response: ServerResponse, decode: (message: Buffer) => string)
   }
 }
 
-function eventForm(response: ServerResponse, decode: (message: Buffer) => string): Form {
-  let id = 0
+function eventForm(
+  response: ServerResponse,
+  decode: (message: Buffer) => string,
+  idOf: ((message: Buffer) => string) | undefined,
+): Form {
+  let count = 0
+  const nextId = idOf ?? (() => String(++count))
   return {
     begin: () =>
       void response.writeHead(200, {
@@ -117,10 +129,31 @@ function eventForm(response: ServerResponse, decode: (message: Buffer) => string
         'cache-control': 'no-store',
         'x-accel-buffering': 'no',
       }),
-    message: (message) => response.write(`id: ${++id}\ndata: ${decode(message)}\n\n`),
+    message: (message) => response.write(`id: ${nextId(message)}\ndata: ${decode(message)}\n\n`),
     heartbeat: () => void response.write(': heartbeat\n\n'),
     finish: (error) =>
       void response.end(error ? `event: error\ndata: ${JSON.stringify({ error })}\n\n` : 'event: end\ndata: {}\n\n'),
+  }
+}
+
+function arrayForm(response: ServerResponse, decode: (message: Buffer) => string): Form {
+  let separator = ''
+  const write = (item: string): boolean => {
+    const isTaken = response.write(`${separator}${item}\n`)
+    separator = ','
+    return isTaken
+  }
+  return {
+    begin() {
+      response.writeHead(200, { 'content-type': 'application/json', 'x-accel-buffering': 'no' })
+      response.write('[')
+    },
+    message: (message) => write(decode(message)),
+    heartbeat: () => void response.write('\n'),
+    finish(error) {
+      if (error !== undefined) write(JSON.stringify({ error }))
+      response.end(']')
+    },
   }
 }
 

@@ -174,6 +174,7 @@ for (const [method, path, body, headers, code, text] of [
     415,
     'the body must be application/json',
   ],
+  ['POST', '/v1/echo', 'null', {}, 400, 'expected an object, got null'],
   ['POST', '/v1/shelves/1/books', '{}', { 'content-encoding': 'gzip' }, 415, 'the body must not be compressed'],
   ['GET', '/v1/shelves/1/books/2', undefined, { 'grpc-timeout': 'soon' }, 400, 'Grpc-Timeout'],
 ] as const) {

@@ -15,12 +15,14 @@ import { readHttpBody } from './http-body.ts'
 import { JsonCodec } from './json/codec.ts'
 import { MalformedPath, type Lookup, type Match, type MatchTable } from './path/match-table.ts'
 import { encodeRequest } from './request.ts'
+import { compileResume, type Resume, type ResumeFields } from './resume.ts'
 import { compileRoutes, type Route } from './routes.ts'
-import { pipeStream } from './stream.ts'
+import { pipeStream, type StreamForm } from './stream.ts'
 import type { Upstream } from './upstream.ts'
 
 export { fieldViolation, RpcError, type ErrorDetail } from './errors.ts'
 export type { Tree } from './fields.ts'
+export type { ResumeFields } from './resume.ts'
 export type { Route } from './routes.ts'
 export { grpcUpstream, type OutgoingCall, type UnaryEnd, type Upstream } from './upstream.ts'
 
@@ -54,6 +56,8 @@ export interface TranscoderOptions {
   upstream(method: DescMethod): Upstream | undefined
   /** Longest time of a unary call, and longest silence of a stream, in ms; unbounded if undefined. */
   timeoutMs?(method: DescMethod): number | undefined
+  /** How a broken stream of events is taken up again by `Last-Event-ID`; if undefined it begins anew. */
+  resume?(method: DescMethod): ResumeFields | undefined
   /** Called before the body is read: refuses by throwing RpcError, or adds to the metadata. */
   admit?(exchange: Exchange): void | Promise<void>
   /** Called with the request while it is JSON. */
@@ -111,6 +115,11 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
     if (upstream !== undefined) upstreams.set(method, upstream)
     return upstream !== undefined
   })
+  const resumes = new Map<DescMethod, Resume>()
+  for (const { method } of table.values) {
+    const fields = method.methodKind === 'server_streaming' ? options.resume?.(method) : undefined
+    if (fields !== undefined) resumes.set(method, compileResume(method, fields))
+  }
   const statusDesc = registry.getMessage('google.rpc.Status')
   const readStatus = statusDesc ? codec.decoder(statusDesc) : () => '{}'
   const running = new Set<(error: RpcError) => void>()
@@ -151,7 +160,13 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
       body,
       contentType: request.headers['content-type'],
     }
-    const encoded = encodeRequest(route, parts, (tree) => options.complete?.(exchange, tree))
+    const form = formOf(request, parts.query)
+    const resume = form === 'events' ? resumes.get(route.method) : undefined
+    const lastId = request.headers['last-event-id']
+    const encoded = encodeRequest(route, parts, (tree) => {
+      if (resume !== undefined && typeof lastId === 'string' && lastId !== '') resume.after(tree, lastId)
+      options.complete?.(exchange, tree)
+    })
     const limitMs = options.timeoutMs?.(route.method) ?? Number.POSITIVE_INFINITY
     const isStream = route.method.methodKind === 'server_streaming'
     // A stream may last for ever and only its silence is bounded, unless the caller bounds the whole.
@@ -169,7 +184,8 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
     }
     if (request.method === 'HEAD') return void response.writeHead(200).end()
     await pipeStream(upstream.serverStream(call), response, {
-      isEvents: /\btext\/event-stream\b/.test(request.headers.accept ?? ''),
+      form,
+      idOf: resume?.idOf,
       decode: route.decode,
       heartbeatMs: options.heartbeatMs ?? 15_000,
       idleTimeoutMs: Math.min(limitMs, foreverMs),
@@ -200,6 +216,13 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
       options.observe?.(request, response, route, refused)
     },
   }
+}
+
+/** How the caller wants a stream. `$alt` is a system parameter of Google's APIs. */
+function formOf({ headers }: IncomingMessage, query: string): StreamForm {
+  const alt = query.includes('alt=') ? /(?:^|&)(?:\$|%24)alt=(json|sse)/.exec(query)?.[1] : undefined
+  if (alt === 'sse' || /\btext\/event-stream\b/.test(headers.accept ?? '')) return 'events'
+  return alt === 'json' ? 'array' : 'lines'
 }
 
 function findRoute(table: MatchTable<Route>, method: string, path: string): Match<Route> {
