@@ -1,4 +1,4 @@
-import { ok, equal } from 'node:assert/strict'
+import { deepEqual, equal, ok } from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { after, test } from 'node:test'
@@ -8,7 +8,9 @@ import { exampleSettings } from '../compile/installation.ts'
 import type * as Kubernetes from '../kubernetes.ts'
 import { disagreements } from '../model/testing/disagreements.ts'
 import { randomPolicies } from '../model/testing/random-policies.ts'
+import type * as ReadPolicies from '../policy/read-policies.ts'
 import { loadPolicies } from '../policy/read-policies.ts'
+import { isRefused, readReference, refused } from '../policy/testing/specification.ts'
 import type { Policies } from '../policy/policy.ts'
 import { mutations } from './mutations.ts'
 
@@ -26,7 +28,7 @@ const hooks = registerHooks({
     const loaded = next(url, context)
     const number = new URL(url).searchParams.get('mutation')
     const mutation = number === null ? undefined : mutations[Number(number)]
-    if (!mutation || !new URL(url).pathname.endsWith(`/compile/${mutation.file}`)) return loaded
+    if (!mutation || !new URL(url).pathname.endsWith(`/mesh/${mutation.file}`)) return loaded
     return {
       ...loaded,
       source: Buffer.from(loaded.source as Uint8Array)
@@ -40,7 +42,24 @@ after(() => hooks.deregister())
 /** The real policies, and some that have what those do not: rates, names in common, long names. */
 const samples: Policies[] = [loadPolicies(), ...fc.sample(randomPolicies, { numRuns: 150, seed: 7 })]
 
+/** The first thing that is not as it must be. */
 async function noticed(number: number): Promise<string | undefined> {
+  return (await noticedInReading(number)) ?? (await noticedInMeaning(number))
+}
+
+async function noticedInReading(number: number): Promise<string | undefined> {
+  const { readPolicies } = (await import(`../policy/read-policies.ts?mutation=${number}`)) as typeof ReadPolicies
+  try {
+    const { actual, wanted } = readReference(readPolicies)
+    deepEqual(actual, wanted)
+  } catch (error) {
+    return (error as Error).message
+  }
+  const missed = refused.find(([, services, problem]) => !isRefused(readPolicies, services, problem))
+  return missed && `a contract with ${missed[0]} compiles`
+}
+
+async function noticedInMeaning(number: number): Promise<string | undefined> {
   const { compiledObjects } = (await import(`../kubernetes.ts?mutation=${number}`)) as typeof Kubernetes
   for (const policies of samples) {
     const [first] = disagreements(policies, exampleSettings, { questions: 0 }, compiledObjects)
@@ -55,8 +74,8 @@ test('without a bug nothing is noticed', async () => {
 
 for (const [number, { bug, file, find }] of mutations.entries()) {
   test(`it is noticed when ${bug}`, async (t) => {
-    const source = readFileSync(fileURLToPath(new URL(`../compile/${file}`, import.meta.url)), 'utf8')
-    equal(source.split(find).length, 2, `compile/${file} holds this once: ${find}`)
+    const source = readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8')
+    equal(source.split(find).length, 2, `${file} holds this once: ${find}`)
     const first = await noticed(number)
     ok(first, 'nobody noticed')
     t.diagnostic(first)
