@@ -21,7 +21,9 @@ export async function run(program: string, args: string[], options: CommandOptio
   })
   if (code === 0) return stdout
   const words = [program, ...args].join(' ')
-  throw new Error(`${words.slice(0, 200)} ${code === null ? 'took too long' : `failed (${code})`}: ${stderr.trim()}`)
+  throw new Error(
+    `${words.slice(0, 200)} ${code === null ? 'took too long' : `failed (${code})`}: ${stderr.trim()} ${stdout.trim()}`,
+  )
 }
 
 /** Whether a program is there to be run. */

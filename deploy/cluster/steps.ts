@@ -1,4 +1,5 @@
 /** What is tried on the cluster, in order. Each step is a claim; its function throws when the claim is wrong. */
+import { fileURLToPath } from 'node:url'
 import { checkEdges } from './edges.ts'
 import { chart, components, type Installation } from './installation.ts'
 import { startLoad, type LoadResult } from './load.ts'
@@ -66,6 +67,10 @@ export function steps(installation: Installation, image: string): Step[] {
         }, noFailure),
     },
     {
+      claim: 'a canary that never becomes ready is taken back within two minutes, without a failed request',
+      run: () => underLoad(() => takeBackCanary(installation), noFailure),
+    },
+    {
       claim: 'a schema that a later version has brought further serves this version too',
       run: () =>
         underLoad(async () => {
@@ -118,6 +123,20 @@ function nothingLost({ acknowledged, lost, doubled, repeated }: LoadResult): voi
   if (lost.length > 0) throw new Error(`${lost.length} of ${acknowledged} tasks did not succeed: ${lost[0]}`)
   if (doubled.length + repeated > 0)
     throw new Error(`${doubled.length} tasks finished twice, ${repeated} created twice: ${doubled[0]}`)
+}
+
+async function takeBackCanary({ release, namespace }: Installation): Promise<string> {
+  const program = fileURLToPath(new URL('release.ts', import.meta.url))
+  const startedAt = performance.now()
+  const args = [program, '--tag', 'no-such-version', '--release', release, '--namespace', namespace]
+  const said = await run(process.execPath, args).then(
+    () => 'it was taken for good',
+    (error: Error) => error.message,
+  )
+  if (!said.includes('as before')) throw new Error(said)
+  const seconds = (performance.now() - startedAt) / 1000
+  if (seconds > 120) throw new Error(`it took ${seconds.toFixed(0)} s`)
+  return `everything as before after ${seconds.toFixed(0)} s`
 }
 
 /** As if a later version had run: its last migration is known to the database and not to this version. */

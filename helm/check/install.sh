@@ -25,11 +25,11 @@ go_tool kube-score github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 go_tool helm-docs github.com/norwoodj/helm-docs/cmd/helm-docs@v1.14.2
 
 # Its module replaces another one, which `go install` refuses.
-unittest=github.com/helm-unittest/helm-unittest@v1.0.1
+unittest=github.com/helm-unittest/helm-unittest@v1.1.2
 if [ ! -x "$cache/bin/untt" ]; then
   if command -v go >/dev/null; then
-    folder=$(cd "$cache" && go mod download -json "$unittest" 2>/dev/null | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-    (cd "$folder" && go build -o "$cache/bin/untt" ./cmd/helm-unittest) >"$cache/untt.log" 2>&1 ||
+    folder=$(cd "$cache" && go mod download -json "$unittest" 2>/dev/null | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' || true)
+    ([ -n "$folder" ] && cd "$folder" && go build -o "$cache/bin/untt" ./cmd/helm-unittest) >"$cache/untt.log" 2>&1 ||
       echo "helm-unittest: $(tail -1 "$cache/untt.log")"
   else
     echo 'helm-unittest: needs Go'

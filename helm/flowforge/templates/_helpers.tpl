@@ -20,6 +20,11 @@
 {{- printf "%s-%s" (include "flowforge.fullname" .) .component -}}
 {{- end -}}
 
+{{- /* Name of a Deployment: (dict "root" $ "component" "tasks" "track" "stable"). */ -}}
+{{- define "flowforge.trackName" -}}
+{{- include "flowforge.componentName" . }}{{ if eq .track "canary" }}-canary{{ end }}
+{{- end -}}
+
 {{- define "flowforge.serviceAccountName" -}}
 {{- include "flowforge.componentName" . -}}
 {{- end -}}
@@ -43,8 +48,12 @@ app.kubernetes.io/part-of: flowforge
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- end -}}
 
+{{- /* The canary's image where the track is "canary". */ -}}
 {{- define "flowforge.image" -}}
 {{- $image := .root.Values.image -}}
+{{- if eq (.track | default "stable") "canary" -}}
+{{- $image = merge (dict "tag" .root.Values.canary.tag "digest" .root.Values.canary.digest) (omit $image "tag" "digest") -}}
+{{- end -}}
 {{- if $image.digest -}}
 {{- printf "%s/%s@%s" $image.registry $image.repository $image.digest -}}
 {{- else -}}

@@ -1,5 +1,5 @@
 {{- /*
-NetworkPolicies. A meshed caller arrives at the proxy's port 4143, whatever port it asked for; then the component's own
+NetworkPolicies of what is not a call between components; those are compiled from the contracts (mesh/). A meshed caller arrives at the proxy's port 4143, whatever port it asked for; then the component's own
 port stays closed. Kubelets' probes come from the node and are not judged. Who calls whom over gRPC is not here: it is
 compiled from the contracts, see the folder mesh; policies add up.
 */ -}}
@@ -9,6 +9,7 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
   name: {{ include "flowforge.componentName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
 spec:

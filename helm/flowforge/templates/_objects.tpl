@@ -5,6 +5,7 @@ apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: {{ include "flowforge.serviceAccountName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
 automountServiceAccountToken: false
@@ -16,6 +17,7 @@ apiVersion: v1
 kind: Service
 metadata:
   name: {{ include "flowforge.componentName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
   {{- if .root.Values.mesh.enabled }}
@@ -42,6 +44,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
   name: {{ include "flowforge.componentName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
 spec:
@@ -59,6 +62,7 @@ apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata:
   name: {{ include "flowforge.componentName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
 spec:
@@ -101,6 +105,7 @@ apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
 metadata:
   name: {{ include "flowforge.componentName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
     {{- with $monitoring.labels }}
@@ -125,6 +130,7 @@ apiVersion: cert-manager.io/v1
 kind: Certificate
 metadata:
   name: {{ include "flowforge.componentName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
 spec:

@@ -195,10 +195,15 @@ lifecycle:
 {{- end }}
 {{- end -}}
 
-{{- /* A Deployment's spec up to its pod: (dict "root" $ "component" "tasks"). */ -}}
+{{- /*
+A Deployment's spec up to its pod: (dict "root" $ "component" "tasks" "track" "stable"). Services, budgets and NetworkPolicies
+select both tracks; the autoscaler counts the stable one only.
+*/ -}}
 {{- define "flowforge.rollout" -}}
 {{- $values := index .root.Values .component -}}
-{{- if not (dig "autoscaling" "enabled" false $values) }}
+{{- if eq .track "canary" }}
+replicas: {{ .root.Values.canary.replicas }}
+{{- else if not (dig "autoscaling" "enabled" false $values) }}
 replicas: {{ $values.replicas }}
 {{- end }}
 revisionHistoryLimit: 3
@@ -210,4 +215,5 @@ strategy:
 selector:
   matchLabels:
     {{- include "flowforge.selectorLabels" . | nindent 4 }}
+    flowforge.dev/track: {{ .track }}
 {{- end -}}

@@ -25,6 +25,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
   name: {{ include "flowforge.componentName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
   {{- include "flowforge.setupAnnotations" . | nindent 2 }}
@@ -45,6 +46,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
   name: {{ include "flowforge.componentName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
   {{- include "flowforge.setupAnnotations" . | nindent 2 }}
@@ -63,6 +65,7 @@ apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: {{ include "flowforge.serviceAccountName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
   {{- include "flowforge.setupAnnotations" . | nindent 2 }}
@@ -74,6 +77,7 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
   name: {{ include "flowforge.componentName" . }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
   {{- include "flowforge.setupAnnotations" . | nindent 2 }}

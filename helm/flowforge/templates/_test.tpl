@@ -7,10 +7,13 @@ apiVersion: v1
 kind: Pod
 metadata:
   name: {{ include "flowforge.fullname" . }}-test-{{ .name }}
+  namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "flowforge.labels" . | nindent 4 }}
   annotations:
     helm.sh/hook: test
+    # It is over in seconds and nobody waits for it to be ready.
+    kube-score/ignore: pod-probes
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
     {{- include "flowforge.podAnnotations" (dict "root" .root "component" "test") | nindent 4 }}
 spec:
