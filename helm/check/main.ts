@@ -10,6 +10,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cacheFolder } from './config.ts'
+import { clusterSchemas } from './cluster-schemas.ts'
 import { schemaGaps } from './schema-coverage.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -71,13 +72,11 @@ for (const profile of profiles) {
     renders.get(profile),
   )
 }
-for (const [profile, text] of renders)
-  command(
-    `kubeconform, ${profile}`,
-    'kubeconform',
-    ['-strict', '-kubernetes-version', kubeVersion, '-ignore-missing-schemas', ...schemas()],
-    text,
-  )
+// The kinds of the cluster at hand, or those on the network, where Kubernetes' own are.
+const schemas = clusterSchemas(join(cache, 'schemas')) ?? 'default'
+const conform = ['-strict', '-kubernetes-version', kubeVersion, '-schema-location', schemas]
+if (schemas === 'default') conform.push('-ignore-missing-schemas')
+for (const [profile, text] of renders) command(`kubeconform, ${profile}`, 'kubeconform', conform, text)
 command('helm-docs', 'helm-docs', [
   '--chart-search-root',
   chart,
@@ -110,11 +109,6 @@ function compareGolden(profile: string, text: string): string {
   }
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return ''
   return `helm/golden/${profile}.yaml is not what the chart renders; npm run check:chart -- --update`
-}
-
-/** Kubernetes' schemas are on the network, where a CI has them; `FLOWFORGE_SCHEMAS` names a folder instead. */
-function schemas(): string[] {
-  return ['-schema-location', 'default']
 }
 
 function changed(file: string): string {
