@@ -68,7 +68,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 
 {{- /* Where the trial or CloudNativePG database listens. */ -}}
 {{- define "flowforge.databaseHost" -}}
-{{- $service := ternary "postgres" "pooler" (eq .root.Values.database.mode "trial") -}}
+{{- $service := ternary "postgres" "postgres-rw" (eq .root.Values.database.mode "trial") -}}
 {{- printf "%s-%s.%s.svc.%s" (include "flowforge.fullname" .) $service .root.Release.Namespace .root.Values.clusterDomain -}}
 {{- end -}}
 

@@ -76,6 +76,9 @@ podSelector:
 - to:
     - podSelector:
         matchLabels:
+          cnpg.io/cluster: {{ include "flowforge.fullname" . }}-postgres
+    - podSelector:
+        matchLabels:
           cnpg.io/poolerName: {{ include "flowforge.fullname" . }}-pooler
   ports:
     - { protocol: TCP, port: 5432 }
