@@ -21,7 +21,7 @@ const revision = await currentRevision()
 
 try {
   say(`${options.tag} as a canary beside revision ${revision}`)
-  await upgrade(['canary.enabled=true', `canary.tag=${options.tag}`], '75s')
+  await upgrade(['canary.enabled=true', `canary.tag=${options.tag}`], '60s')
   say(`it serves; looking for ${options.watch} s`)
   await delay(Number(options.watch) * 1_000)
   await judge()
