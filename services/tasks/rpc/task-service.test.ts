@@ -29,6 +29,18 @@ test('a created task is READY and can be read back as it was', async (t) => {
   deepEqual(read.payload, { hello: 'world', list: [1, null, true] })
 })
 
+test('the secret that signs a webhook is for workers alone, whoever reads the task', async (t) => {
+  const { create, parent } = setup(t)
+  const payload = { url: 'https://example.com/', secret: 'whsec_c2VjcmV0', body: { secret: 'told' } }
+  const readable = { url: 'https://example.com/', body: { secret: 'told' } }
+  const created = await create({ type: 'webhook.deliver', payload })
+  deepEqual(created.payload, readable)
+  deepEqual((await service.tasks.getTask({ name: created.name })).payload, readable)
+  const listed = await service.tasks.listTasks({ parent, pageSize: 0, pageToken: '', filter: '', orderBy: '' })
+  deepEqual(listed.tasks[0]?.payload, readable)
+  deepEqual((await create({ type: 'echo', payload })).payload, payload)
+})
+
 test('a task with a schedule time in the future is SCHEDULED, one in the past is READY', async (t) => {
   const { create } = setup(t)
   equal((await create({ scheduleTime: new Date(Date.now() + 60_000) })).state, 1)

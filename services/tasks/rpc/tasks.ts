@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.ts'
 import { readTask, type TaskKey } from '../engine/read.ts'
 import { isUnreadable, type SealedField, type Sealer } from '../engine/seal.ts'
 import type { TaskRow } from '../tables.ts'
+import { readablePayload } from './hide-secret.ts'
 import { taskName } from './names.ts'
 import { taskMessage } from './task-message.ts'
 
@@ -26,9 +27,11 @@ export async function taskByName({ engine }: Tasks, key: TaskKey, ifUnreadable?:
  */
 export type IfUnreadable = 'refuse' | 'omit'
 
-/** The stored task as a message. */
+/** The stored task as a message for whoever reads it; workers get theirs with the lease. */
 export async function messageOf(engine: Engine, row: TaskRow, ifUnreadable: IfUnreadable = 'omit'): Promise<Task> {
-  return taskMessage(opened(engine.sealer, row, ifUnreadable), (await engine.queues.byId(row.queue_id)).name)
+  const clear = opened(engine.sealer, row, ifUnreadable)
+  const readable = { ...clear, payload: readablePayload(clear) }
+  return taskMessage(readable, (await engine.queues.byId(row.queue_id)).name)
 }
 
 function opened(sealer: Sealer, row: TaskRow, ifUnreadable: IfUnreadable): TaskRow {

@@ -10,6 +10,7 @@ const gone = 410
  * `webhook.deliver`: posts an event to a URL, signed as Standard Webhooks has it.
  *
  * Payload: `url`; `secret` (`whsec_…`; unsigned without one); `body_text` or `body`; `headers`; `timeout_ms` (15,000).
+ * Whoever reads the task gets it without its `secret`.
  * `body_text` is sent byte for byte (as UTF-8). `body` is any JSON and is sent as JSON.stringify writes it: no blanks, keys
  * in the order in which the payload has them (but whole-number keys first, ascending). The signature covers what is sent.
  *
