@@ -2,6 +2,7 @@ import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { registry } from '@flowforge/runtime/metrics'
 import { alreadyExists, notFound, unavailable } from '@flowforge/runtime/status'
 import { until } from '@flowforge/runtime/testing/poll'
 import { startBehind, type Behind } from './testing/setup.ts'
@@ -261,6 +262,20 @@ for (const [what, bytes, code] of [
     equal((await behind.call('GET', tasksPath)).status, 200)
   })
 }
+
+test('whoever watches holds a place at the service, and gives it back by leaving', async (t) => {
+  const behind = await startBehind(t)
+  behind.handlers['watchTask'] = async (_request, context, send) => {
+    await send({ task: { name: 'projects/a/tasks/1' } })
+    await once(context.signal, 'abort')
+  }
+  const places = async () =>
+    /bulkhead_calls\{upstream="tasks",group="stream"\} (\d+)/.exec(await registry.metrics())?.[1]
+  const stream = await fetch(`${behind.url}${tasksPath}/1:watch`, { headers: { authorization: 'Bearer admin' } })
+  equal(await places(), '1')
+  await stream.body!.cancel()
+  await until(async () => (await places()) === '0')
+})
 
 test('stopping ends streams with an error that says so, and lets requests finish', async (t) => {
   const behind = await startBehind(t)

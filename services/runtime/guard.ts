@@ -8,7 +8,7 @@
 import { bulkhead, type BulkheadPolicy } from 'cockatiel'
 import { status, type ServiceError } from '@grpc/grpc-js'
 import { Breaker } from './breaker.ts'
-import { GuardedCall, type Cancellable, type Ended, type Send } from './guarded-call.ts'
+import { GuardedCall, type Cancellable, type Ended, type GuardedRpc, type Send } from './guarded-call.ts'
 import type { Logger } from './log.ts'
 import { breakerStates, clientRefusals, observeCallsInFlight } from './metrics.ts'
 import type { MethodPolicy } from './policy.ts'
@@ -35,7 +35,7 @@ export interface GuardedMethod {
    * before this returns.
    */
   call<Answer>(call: { deadline: number; isRepeatable: boolean }, send: Send<Answer>, end: Ended<Answer>): Cancellable
-  /** Lets a stream begin, or throws a StatusError; the answer is to be called with the code that it ends with. */
+  /** Lets a stream begin, or throws a StatusError; the answer is to be called with the error that it ends with, or null. */
   beginStream(): (error: ServiceError | null) => void
 }
 
@@ -71,7 +71,7 @@ export function guardUpstream(options: GuardOptions): Guard {
   }
 }
 
-function guardedMethod(method: ConstructorParameters<typeof GuardedCall>[0]): GuardedMethod {
+function guardedMethod(method: GuardedRpc): GuardedMethod {
   const { group } = method
   return {
     call: (call, send, end) => new GuardedCall(method, call, send, end).start(),

@@ -1,12 +1,12 @@
 /** One unary call through its guard, with all of its attempts. */
 import type { ServiceError } from '@grpc/grpc-js'
+import { isUnsent, markUnsent } from '@flowforge/grpc/unary/unsent'
 import { retryableCodes } from '@flowforge/mesh/policy/policy'
 import type { MethodGroup } from './guard.ts'
 import { retries } from './metrics.ts'
 import type { MethodPolicy } from './policy.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import { asServiceError, cancelled, pushbackOf, type StatusError } from './status.ts'
-import { isUnsent, markUnsent } from '@flowforge/grpc/unary/unsent'
 import { isFault } from './upstream-fault.ts'
 import type { RetryOwner } from './workload.ts'
 

@@ -4,8 +4,11 @@
  */
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
 import type { SecureClientSessionOptions } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Metadata, type ServiceError } from '@grpc/grpc-js'
@@ -25,7 +28,8 @@ import { scratchFolder } from './testing/scratch-folder.ts'
 
 const hourMs = 3_600_000
 const scratch = scratchFolder()
-const system = await startSystem({ dataDir: join(scratch.path, '.flowforge'), port: 0, workers: 1, durable: false })
+const options = { dataDir: join(scratch.path, '.flowforge'), port: 0, durable: false }
+const system = await startSystem({ ...options, workers: 1 })
 after(async () => {
   await system.stop()
   scratch.remove()
@@ -64,6 +68,15 @@ const unknown = '/flowforge.tasks.v1.TaskService/Guess'
 const malformed = Buffer.from([0x0a, 0xff, 0x01])
 const boast = { 'l5d-client-id': identityOf('gateway'), 'flowforge-principal': 'projects/default/apiKeys/admin' }
 
+function pathsOf(service: string): string[] {
+  const own = [...loadPolicies().values()].filter((policy) => policy.component === service).map(({ path }) => path)
+  return [...own, ...builtins, unknown]
+}
+
+function messageFor(path: string): Buffer {
+  return loadPolicies().has(path) ? malformed : Buffer.alloc(0)
+}
+
 /** What the contracts say about a call. */
 function declared(way: string, component: Component | undefined, path: string): Outcome {
   if (way !== 'mTLS') return 'no connection'
@@ -84,11 +97,11 @@ test('every identity, RPC and way of coming has the outcome that the contracts d
   }
   const seen: Record<string, Outcome> = {}
   const rows = Object.entries(system.addresses).flatMap(([service, address]) => {
-    const own = [...loadPolicies().values()].filter((policy) => policy.component === service).map(({ path }) => path)
+    const paths = pathsOf(service)
     return [...identities].flatMap(([identity, component]) =>
       Object.keys(ways).map((way) => ({
         address,
-        paths: [...own, ...builtins, unknown],
+        paths,
         name: `${service} by ${identity.split('.').slice(0, 2).join('.')}, ${way}`,
         outcome: (path: string) => declared(way, component, path),
         credentials: heldBy(identity, way),
@@ -99,8 +112,7 @@ test('every identity, RPC and way of coming has the outcome that the contracts d
     const connection = openConnection(address, await credentials)
     const calls = paths.map(async (path) => {
       expected[`${name}: ${path}`] = outcome(path)
-      const message = loadPolicies().has(path) ? malformed : Buffer.alloc(0)
-      seen[`${name}: ${path}`] = await connection.call(path, message, boast)
+      seen[`${name}: ${path}`] = await connection.call(path, messageFor(path), boast)
     })
     await Promise.all(calls)
     connection.close()
@@ -111,7 +123,7 @@ test('every identity, RPC and way of coming has the outcome that the contracts d
 
 test('certificates and their authority change under load, and no call fails', async (t) => {
   const client = new Client({ url: system.url, apiKey: system.apiKey })
-  const options = { folder: certificates, identityOf: (component: string) => identityOf(component) }
+  const authority = { folder: certificates, identityOf: (component: string) => identityOf(component) }
   const failures: string[] = []
   const made = { requests: 0, handshakes: 0 }
   let isRunning = true
@@ -157,11 +169,11 @@ test('certificates and their authority change under load, and no call fails', as
   const authorities = () => readdirSync(join(certificates, 'ca')).filter((file) => file.endsWith('.certificate.pem'))
 
   const rolling = (async () => {
-    await step(() => renewCertificates({ ...options, overlapMs: Infinity }))
+    await step(() => renewCertificates({ ...authority, overlapMs: Infinity }))
     deepEqual(authorities(), ['1.certificate.pem', '2.certificate.pem'])
-    await step(() => renewCertificates({ ...options, settlesMs: 0 }))
+    await step(() => renewCertificates({ ...authority, settlesMs: 0 }))
     for (const file of ['1.certificate.pem', '1.key.pem']) rmSync(join(certificates, 'ca', file))
-    await step(() => renewCertificates({ ...options, settlesMs: 0 }))
+    await step(() => renewCertificates({ ...authority, settlesMs: 0 }))
   })().finally(() => (isRunning = false))
   await Promise.all([rolling, ...load, ...handshakes])
   deepEqual(failures, [])
@@ -170,15 +182,45 @@ test('certificates and their authority change under load, and no call fails', as
   await t.test('connections that are made later know the new authority alone', async () => {
     const own = new X509Certificate(readFileSync(join(certificates, 'tasks', 'certificate.pem')))
     ok(own.verify(new X509Certificate(readCa('2.certificate.pem')).publicKey))
-    for (const name of ['tasks', 'accounts', 'notifications', 'gateway', 'worker-1']) {
+    const restarts = ['tasks', 'accounts', 'notifications', 'gateway', 'worker-1'].map(async (name) => {
       const before = system.pids()[name]
       system.kill(name, 'SIGTERM')
       await until(() => ![undefined, before].includes(system.pids()[name]), { deadlineMs: 30_000 })
-    }
+    })
+    await Promise.all(restarts)
     const { name } = await until(() => client.createTask({ type: 'echo', payload: {} }).catch(() => undefined), {
       deadlineMs: 30_000,
     })
     const states = await Array.fromAsync(client.watchTask(name), ({ state }) => state)
     equal(states.at(-1), 'TASK_STATE_SUCCEEDED')
   })
+})
+
+test('in a mesh the same callers get in, by the word of the proxy, and nobody without it', async (t) => {
+  await system.stop()
+  const proxyAdmin = createServer((_, response) => response.end('ready\n')).listen(0, '127.0.0.1')
+  await once(proxyAdmin, 'listening')
+  t.after(() => proxyAdmin.close())
+  const env = {
+    FLOWFORGE_TRANSPORT: 'mesh',
+    FLOWFORGE_PROXY_ADMIN: `127.0.0.1:${(proxyAdmin.address() as AddressInfo).port}`,
+  }
+  const meshed = await startSystem({ ...options, workers: 0, env })
+  t.after(() => meshed.stop())
+  const expected: Record<string, Outcome> = {}
+  const seen: Record<string, Outcome> = {}
+  for (const [service, address] of Object.entries(meshed.addresses)) {
+    const connection = openConnection(address, undefined)
+    for (const [identity, component] of [...identities, ['', undefined] as const]) {
+      const headers: Record<string, string> = identity === '' ? {} : { 'l5d-client-id': identity }
+      const calls = pathsOf(service).map(async (path) => {
+        expected[`${service} by ${identity}: ${path}`] = declared('mTLS', component, path)
+        seen[`${service} by ${identity}: ${path}`] = await connection.call(path, messageFor(path), headers)
+      })
+      await Promise.all(calls)
+    }
+    connection.close()
+  }
+  t.diagnostic(`${Object.keys(seen).length} cells`)
+  deepEqual(seen, expected)
 })
