@@ -65,6 +65,44 @@ test('lists and several documents are read, and a text that is no YAML is refuse
   throws(() => readManifests('a: 1\nb: [', 'x.yaml'), /x\.yaml:\d+: /)
 })
 
+test('whatever is wrong with a manifest is said, and never a crash', () => {
+  const wrong = [undefined, 'x', 5, {}, []]
+  let tried = 0
+  for (const file of readdirSync(folder)) {
+    const whole = readManifests(readFileSync(join(folder, file), 'utf8'), file)
+    for (const path of pathsIn(whole)) {
+      const manifests = structuredClone(whole)
+      const parent = path.slice(0, -1).reduce((at, step) => at[step] as Tree, manifests as unknown as Tree)
+      const value = wrong[tried++ % wrong.length]
+      if (value !== undefined) parent[path.at(-1)!] = value
+      else if (!Array.isArray(parent)) delete parent[path.at(-1)!]
+      lint(manifests, { streams: undefined, hasCni: false })
+    }
+  }
+  ok(tried > 1_000)
+})
+
+test('a manifest that is not built as its kind demands is for the API server', () => {
+  const text = 'apiVersion: policy.linkerd.io/v1beta3\nkind: Server\nmetadata: { name: a }\nspec: { podSelector: [] }'
+  const found = lint(readManifests(text, 'x'), { streams: undefined, hasCni: false })
+  deepEqual(
+    found.map(({ rule, message }) => [rule, message]),
+    [['malformed', 'is refused by the API server: spec.port is missing or no text or number.']],
+  )
+})
+
+interface Tree {
+  [step: string]: unknown
+}
+
+/** Every place in the manifests themselves. */
+function pathsIn(value: unknown, path: string[] = []): string[][] {
+  if (typeof value !== 'object' || value === null) return []
+  const steps = Object.keys(value).filter((step) => step !== 'source')
+  const inner = steps.flatMap((step) => pathsIn((value as Tree)[step], [...path, step]))
+  return path.length === 0 ? inner : [...steps.map((step) => [...path, step]), ...inner]
+}
+
 const hasHelm = spawnSync('helm', ['version']).status === 0
 
 test('the chart in a mesh raises no finding', { skip: hasHelm ? false : 'helm is not on the PATH' }, () => {

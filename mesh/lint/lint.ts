@@ -6,13 +6,20 @@ import { authorizationRules } from './rules/authorization.ts'
 import { podRules } from './rules/pods.ts'
 import { routeRules } from './rules/routes.ts'
 import { serverRules } from './rules/servers.ts'
+import { misshape } from './shape.ts'
 
 /** All rules, in the order in which they are listed. */
 export const rules: Rule[] = [...serverRules, ...routeRules, ...annotationRules, ...authorizationRules, ...podRules]
 
 /** Findings with the rule that made each, in the order of the manifests. */
 export function lint(manifests: Manifest[], context: LintContext): (Finding & { rule: string })[] {
-  const all = new Manifests(manifests)
-  const found = rules.flatMap((rule) => rule.judge(all, context).map((finding) => ({ ...finding, rule: rule.id })))
-  return found.sort((a, b) => manifests.indexOf(a.object) - manifests.indexOf(b.object))
+  const malformed = manifests.flatMap((object) => {
+    const problem = misshape(object)
+    return problem === undefined
+      ? []
+      : [{ object, rule: 'malformed', message: `is refused by the API server: ${problem}.` }]
+  })
+  const sound = new Manifests(manifests.filter((object) => !malformed.some((one) => one.object === object)))
+  const found = rules.flatMap((rule) => rule.judge(sound, context).map((finding) => ({ ...finding, rule: rule.id })))
+  return [...malformed, ...found].sort((a, b) => manifests.indexOf(a.object) - manifests.indexOf(b.object))
 }

@@ -105,5 +105,13 @@ export function readManifests(text: string, file: string): Manifest[] {
 function flatten(value: unknown): KubernetesObject[] {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return []
   if ('items' in value && Array.isArray(value.items)) return value.items.flatMap(flatten)
-  return 'metadata' in value ? [value as KubernetesObject] : []
+  return 'metadata' in value ? [withoutNulls(value) as KubernetesObject] : []
+}
+
+/** To Kubernetes a field without a value is not there. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.filter((item) => item !== null).map(withoutNulls)
+  if (typeof value !== 'object' || value === null) return value
+  const kept = Object.entries(value).filter(([, item]) => item !== null)
+  return Object.fromEntries(kept.map(([key, item]) => [key, withoutNulls(item)]))
 }
