@@ -91,3 +91,13 @@ test('a process that is stopped while it waits for its next start stays down', a
   equal(spawned.length, before)
   equal(supervised.pid, undefined)
 })
+
+test('a process that was asked to end, and did, is started again at once, however often', async (t) => {
+  const { start, starts, messages } = await setup(t)
+  const supervised = await start(`process.on('SIGTERM', () => process.exit(0)); ${forever}`)
+  for (let time = 1; time <= 3; time++) {
+    supervised.kill('SIGTERM')
+    ok(await until(() => starts() === time + 1, 20_000))
+  }
+  deepEqual(new Set(messages), new Set(['fixture exited (code 0); started again']))
+})

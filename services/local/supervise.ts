@@ -119,6 +119,8 @@ class SupervisedProcess implements Supervised {
 
   #onDeath(code: number | null, cause: NodeJS.Signals | null): void {
     if (this.#stopped.signal.aborted) return
+    // Who was asked to end did as it was told, however often.
+    if (code === 0) this.#deaths = 0
     this.#restart = this.#startAgain(`${this.name} exited (${cause ?? `code ${code}`})`)
   }
 
