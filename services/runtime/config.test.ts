@@ -11,6 +11,7 @@ import {
   path,
   postgresUrl,
   readConfig,
+  target,
   text,
   type Variable,
 } from './config.ts'
@@ -68,6 +69,7 @@ const refusals: [variable: Variable<unknown>, value: string, reason: string][] =
   [address('V'), 'localhost', 'be host:port'],
   [address('V'), 'localhost:70000', 'be host:port'],
   [address('V'), 'http://x:1', 'be host:port'],
+  [target('V'), 'ipv4:10.0.0.1:1,10.0.0.2:x', 'be host:port, dns:///host:port or ipv4:'],
   [integer('V', { min: 1, max: 5 }), '6', 'be a whole number from 1 to 5'],
   [integer('V'), '1.5', 'be a whole number'],
   [duration('V', { max: '1m' }), '2m', 'be a duration from 0ms to 1m'],

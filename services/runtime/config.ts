@@ -68,8 +68,16 @@ function variable<T>(
 /** `host:port`; port 0 asks the system for a free one. */
 export function address(name: string, options: Common<string> = {}): Variable<string> {
   return variable(name, '127.0.0.1:7101', options, (value) => {
-    const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(value)
-    if (!match || Number(match[2]) > 65_535) throw new Error('be host:port')
+    if (!isHostAndPort(value)) throw new Error('be host:port')
+    return value
+  })
+}
+
+/** Where to call a service: `host:port`, `dns:///host:port`, or `ipv4:address:port,address:port` for several of it. */
+export function target(name: string, options: Common<string> = {}): Variable<string> {
+  return variable(name, '127.0.0.1:7101', options, (value) => {
+    const addresses = value.startsWith('ipv4:') ? value.slice(5).split(',') : [value.replace(/^dns:\/\/\//, '')]
+    if (!addresses.every(isHostAndPort)) throw new Error('be host:port, dns:///host:port or ipv4:address:port,…')
     return value
   })
 }
@@ -158,4 +166,9 @@ export function list(name: string, options: Common<string[]> = {}): Variable<str
       .map((word) => word.trim())
       .filter((word) => word !== ''),
   )
+}
+
+function isHostAndPort(value: string): boolean {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(value)
+  return match !== null && Number(match[2]) <= 65_535
 }
