@@ -2,12 +2,14 @@
 import { runEngine } from './engine/run.ts'
 import { runGateway } from './gateway/run.ts'
 import { runHttp } from './http/run.ts'
+import { runScaling } from './scaling/run.ts'
 import { runRuntime } from './runtime/run.ts'
 
 const suites = new Map([
   ['engine', runEngine],
   ['gateway', runGateway],
   ['http', runHttp],
+  ['scaling', runScaling],
   ['runtime', runRuntime],
 ])
 const [name, ...options] = process.argv.slice(2)

@@ -1,11 +1,12 @@
 /** The system under test: `npm start`'s processes, with a link wherever one calls another, and workers that keep histories. */
 import { join } from 'node:path'
+import { OlderBuild } from '@flowforge/load/older-build'
 import { startSystem, type System } from '@flowforge/local/system'
 import type { Experiment, Traffic } from '../experiment.ts'
 import type { Part } from '../fault.ts'
 import { withClockFile } from './clock-file.ts'
 import { Link } from './link.ts'
-import { OlderBuild } from './older-build.ts'
+
 import { mountDisk } from './small-disk.ts'
 
 /** The link that a part's calls to another take, the workers' each their own. */

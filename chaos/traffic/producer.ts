@@ -40,6 +40,7 @@ export class Producer {
   readonly #open = new Set<Promise<void>>()
   #loop: Promise<unknown> = Promise.resolve()
   #acknowledged = 0
+  #isOver = false
 
   constructor(options: ProducerOptions) {
     const { url, apiKey, historyFile } = options
@@ -85,6 +86,7 @@ export class Producer {
     await this.#loop
     await Promise.race([Promise.all(this.#open), delay(withinMs, undefined, { ref: false })])
     const unanswered = this.#open.size
+    this.#isOver = true
     await this.#target.close()
     return unanswered
   }
@@ -92,7 +94,7 @@ export class Producer {
   async #untilAcknowledged(json: string, dueAt: number): Promise<void> {
     const { elapsedMs } = this.#options
     const dueMs = elapsedMs() - (performance.now() - dueAt)
-    for (let isFirst = true; ; isFirst = false) {
+    for (let isFirst = true; !this.#isOver; isFirst = false) {
       this.sent += 1
       const { status, body } = await this.#target.call('POST', path, json)
       const isGood = status === 200
