@@ -1,4 +1,5 @@
 /** Daily partitions of the finished tasks, by the day on which they may be forgotten: made ahead, and dropped whole. */
+import { isConflict } from '@flowforge/runtime/sqlstate'
 import type pg from 'pg'
 
 /** Makes the partitions that finishing tasks need today and in the next two days, for every retention in use. */
@@ -7,14 +8,23 @@ export async function ensurePartitions(pool: pg.Pool): Promise<void> {
     from (select distinct retention from tasks.queue union select interval '14 days') as used cross join generate_series(0, 2) as day`)
 }
 
-/** Drops the partitions whose day is over. */
-export async function dropExpiredPartitions(pool: pg.Pool): Promise<void> {
+/** Drops the partitions whose day is over; true if some are left, because others were in the way. */
+export async function dropExpiredPartitions(pool: pg.Pool): Promise<boolean> {
   const { rows } = await pool.query(`
     select child.relname as name from pg_inherits join pg_class child on child.oid = inhrelid
     where inhparent = 'tasks.finished_task'::regclass and child.relname ~ '^finished_task_[0-9]{8}$'
       and right(child.relname, 8) < to_char(tasks.now() at time zone 'UTC', 'YYYYMMDD')`)
-  for (const { name } of rows) await dropPartition(pool, name)
+  let isLeft = false
+  for (const { name } of rows) {
+    try {
+      await dropPartition(pool, name)
+    } catch (error) {
+      if (!isConflict(error)) throw error
+      isLeft = true
+    }
+  }
   await pool.query(`delete from tasks.finished_task_default where retain_until <= tasks.now()`)
+  return isLeft
 }
 
 async function dropPartition(pool: pg.Pool, name: string): Promise<void> {

@@ -67,7 +67,11 @@ export function upkeeps(engine: Engine): Upkeeps {
       },
       { name: 'forget-requests', everyMs: minute, runOnce: async () => ((await forgetRequests(pool)) ? 0 : undefined) },
       { name: 'ensure-partitions', everyMs: 60 * minute, runOnce: () => done(ensurePartitions(pool)) },
-      { name: 'drop-partitions', everyMs: 10 * minute, runOnce: () => done(dropExpiredPartitions(pool)) },
+      {
+        name: 'drop-partitions',
+        everyMs: 10 * minute,
+        runOnce: async () => ((await dropExpiredPartitions(pool)) ? second : undefined),
+      },
     ],
   }
 }
