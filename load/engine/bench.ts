@@ -10,7 +10,7 @@ import type { CpuProfiler } from './profiler.ts'
 import { Programme } from './programme.ts'
 import type { Scale } from './scales.ts'
 import type { Store } from './store.ts'
-import type { TasksService } from './tasks-service.ts'
+import { startTasksService, type TasksService } from './tasks-service.ts'
 
 /** Tasks that are stored and not yet run. */
 export interface Backlog {
@@ -48,6 +48,7 @@ export class Bench {
   backlog: Backlog = { first: 0, count: 0 }
   readonly #options: BenchOptions
   readonly #programmes: Programme[] = []
+  readonly #instances: TasksService[] = []
   #next = 0
 
   constructor(options: BenchOptions) {
@@ -82,6 +83,19 @@ export class Bench {
     const programme = new Programme(name, command, args, join(folder, `${contender.name}-${role}.log`))
     this.#programmes.push(programme)
     return programme
+  }
+
+  /** Starts one more of FlowForge's services on the same database; it ends with the turn. */
+  async startInstance(options: { port?: number; listenPort?: number } = {}): Promise<TasksService> {
+    const { store } = this.#options
+    const started = await startTasksService({
+      databaseUrl: store.url,
+      folder: join(this.#options.folder, 'instances'),
+      inspect: false,
+      ...options,
+    })
+    this.#instances.push(started)
+    return started
   }
 
   /** Creates tasks with single calls; they join the backlog. */
@@ -192,6 +206,7 @@ export class Bench {
 
   async end(): Promise<void> {
     await Promise.all(this.#programmes.map((programme) => programme.end()))
+    await Promise.all(this.#instances.map((instance) => instance.stop()))
   }
 
   async #settles(withinMs: number): Promise<boolean> {

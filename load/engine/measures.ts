@@ -22,6 +22,21 @@ export const measures = {
   keysNone: { title: 'bulk enqueue + drain, no keys', unit: 'tasks/s', better: 'higher' },
   keysFairness: { title: 'bulk enqueue + drain, 1,000 fairness keys', unit: 'tasks/s', better: 'higher' },
   keysConcurrency: { title: 'bulk enqueue + drain, 1,000 keys limited to 10', unit: 'tasks/s', better: 'higher' },
+  sharesOffPercent: { title: 'largest distance of a share from its weight', unit: '%', better: 'lower' },
+  tenantWaitMs: { title: "a tenant's single task behind another's backlog, longest wait", unit: 'ms', better: 'lower' },
+  leasesWithinLimits: { title: 'leases in which no limit was exceeded', unit: '', better: 'higher' },
+  finishedTasks: { title: 'finished tasks kept', unit: '', better: 'higher' },
+  leaseBesideHistory: { title: 'p99 of a lease beside them, of that without', unit: '×', better: 'lower' },
+  dropMs: { title: 'longest lease + complete while a day of history is dropped', unit: 'ms', better: 'lower' },
+  snapshotRate: { title: '800/s with a snapshot held open, of that without', unit: '%', better: 'higher' },
+  snapshotP99: { title: 'enqueue to start meanwhile, p99', unit: 'ms', better: 'lower' },
+  notifies: { title: 'NOTIFYs while 100 producers enqueue', unit: '/s', better: 'lower' },
+  restartP99: {
+    title: 'enqueue to start while two instances and two workers are replaced, p99',
+    unit: 'ms',
+    better: 'lower',
+  },
+  severedP99: { title: 'enqueue to start at an instance that hears no NOTIFY, p99', unit: 'ms', better: 'lower' },
 } satisfies Record<string, Measure>
 
 export type MeasureName = keyof typeof measures

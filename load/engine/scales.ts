@@ -10,6 +10,15 @@ export interface Scale {
   drainMsMax: number
   keyedTasks: number
   idleMs: number
+  /** Of each fairness key, while shares are counted. */
+  sharedTasks: number
+  /** Of one tenant, while another one's tasks are timed. */
+  waitingTasks: number
+  limitedTasks: number
+  finishedTasks: number
+  droppedTasks: number
+  snapshotMs: number
+  severedTasks: number
 }
 
 export const scales: Record<string, Scale> = {
@@ -24,6 +33,13 @@ export const scales: Record<string, Scale> = {
     drainMsMax: 5_000,
     keyedTasks: 2_000,
     idleMs: 1_000,
+    sharedTasks: 350,
+    waitingTasks: 500,
+    limitedTasks: 1_000,
+    finishedTasks: 1_000,
+    droppedTasks: 1_000,
+    snapshotMs: 1_000,
+    severedTasks: 3,
   },
   small: {
     warmMs: 500,
@@ -35,6 +51,13 @@ export const scales: Record<string, Scale> = {
     drainMsMax: 8_000,
     keyedTasks: 10_000,
     idleMs: 5_000,
+    sharedTasks: 2_000,
+    waitingTasks: 10_000,
+    limitedTasks: 20_000,
+    finishedTasks: 200_000,
+    droppedTasks: 100_000,
+    snapshotMs: 8_000,
+    severedTasks: 60,
   },
   full: {
     warmMs: 1_000,
@@ -46,5 +69,12 @@ export const scales: Record<string, Scale> = {
     drainMsMax: 30_000,
     keyedTasks: 50_000,
     idleMs: 10_000,
+    sharedTasks: 10_000,
+    waitingTasks: 100_000,
+    limitedTasks: 1_000_000,
+    finishedTasks: 10_000_000,
+    droppedTasks: 1_000_000,
+    snapshotMs: 600_000,
+    severedTasks: 100,
   },
 }

@@ -8,8 +8,29 @@ import { keys } from './scenarios/keys.ts'
 import { kill } from './scenarios/kill.ts'
 import { latency } from './scenarios/latency.ts'
 import { steady } from './scenarios/steady.ts'
+import { history } from './scenarios/history.ts'
+import { limits } from './scenarios/limits.ts'
+import { restart } from './scenarios/restart.ts'
+import { snapshot } from './scenarios/snapshot.ts'
+import { tenants } from './scenarios/tenants.ts'
+import { wakeups } from './scenarios/wakeups.ts'
 
-export const scenarioNames = ['idle', 'latency', 'steady', 'enqueue', 'bulk', 'drain', 'keys', 'kill'] as const
+export const scenarioNames = [
+  'idle',
+  'latency',
+  'steady',
+  'enqueue',
+  'bulk',
+  'drain',
+  'keys',
+  'kill',
+  'tenants',
+  'limits',
+  'history',
+  'snapshot',
+  'wakeups',
+  'restart',
+] as const
 export type ScenarioName = (typeof scenarioNames)[number]
 
 export interface Scenario {
@@ -30,4 +51,10 @@ export const scenarios: Scenario[] = [
   { name: 'drain', run: drain },
   { name: 'keys', run: keys, oursOnly: true },
   { name: 'kill', run: kill, oursOnly: true },
+  { name: 'tenants', run: tenants, oursOnly: true, once: true },
+  { name: 'limits', run: limits, oursOnly: true, once: true },
+  { name: 'history', run: history, oursOnly: true, once: true },
+  { name: 'snapshot', run: snapshot, oursOnly: true, once: true },
+  { name: 'wakeups', run: wakeups, oursOnly: true, once: true },
+  { name: 'restart', run: restart, oursOnly: true, once: true },
 ]

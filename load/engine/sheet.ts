@@ -17,7 +17,23 @@ const costs: MeasureName[] = [
   'drainCommits',
   'idleStatements',
 ]
-const own: MeasureName[] = ['keysNone', 'keysFairness', 'keysConcurrency', 'rerunAfterKillMs']
+const own: MeasureName[] = [
+  'keysNone',
+  'keysFairness',
+  'keysConcurrency',
+  'rerunAfterKillMs',
+  'sharesOffPercent',
+  'tenantWaitMs',
+  'leasesWithinLimits',
+  'finishedTasks',
+  'leaseBesideHistory',
+  'dropMs',
+  'snapshotRate',
+  'snapshotP99',
+  'notifies',
+  'severedP99',
+  'restartP99',
+]
 
 export const sheet: Sheet = {
   ours: 'flowforge',

@@ -25,12 +25,20 @@ export async function startTasksService(options: {
   databaseUrl: string
   folder: string
   inspect: boolean
+  /** The port of 127.0.0.1 to listen on; a free one if unset. */
+  port?: number | undefined
+  /** A port of 127.0.0.1 that leads to the database, for the listener and migrations alone. */
+  listenPort?: number | undefined
 }): Promise<TasksService> {
-  const { databaseUrl, folder, inspect } = options
+  const { databaseUrl, folder, inspect, listenPort } = options
   const certificates = join(folder, 'certificates')
   await renewCertificates({ folder: certificates, identityOf: (component) => identityOf(component, defaultScope) })
   const urls = await provision(databaseUrl, () => 'load')
-  const [port, adminPort, inspectorPort] = [await freePort(), await freePort(), inspect ? await freePort() : undefined]
+  const [port, adminPort, inspectorPort] = [
+    options.port ?? (await freePort()),
+    await freePort(),
+    inspect ? await freePort() : undefined,
+  ]
   const address = `127.0.0.1:${port}`
   const logFile = join(folder, 'tasks.log')
   const log = openSync(logFile, 'a', 0o600)
@@ -45,7 +53,8 @@ export async function startTasksService(options: {
       ...inheritedEnvironment(),
       FLOWFORGE_LISTEN: address,
       FLOWFORGE_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
-      FLOWFORGE_DATABASE_URL: urls.tasks,
+      FLOWFORGE_DATABASE_URL: listenPort ? onPort(urls.tasks, listenPort) : urls.tasks,
+      ...(listenPort && { FLOWFORGE_DATABASE_POOLER_URL: urls.tasks }),
       FLOWFORGE_CERTIFICATES: join(certificates, 'tasks'),
       FLOWFORGE_LOG_LEVEL: 'warn',
     },
@@ -64,4 +73,10 @@ export async function startTasksService(options: {
     throw new Error(`the tasks service did not become ready:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`)
   }
   return { pid: child.pid!, address, certificates, inspectorPort, stop }
+}
+
+function onPort(url: string, port: number): string {
+  const changed = new URL(url)
+  changed.port = String(port)
+  return changed.href
 }
