@@ -20,7 +20,7 @@ RUN node --input-type=module --eval "(await import('./proto/generate.ts')).gener
 # For compose's profile `dev`: the sources, run by type stripping, restarted when they change.
 FROM source AS dev
 ENV NODE_ENV=development
-USER node
+USER 1000:1000
 ENTRYPOINT ["node", "--watch", "--watch-preserve-output"]
 
 FROM source AS bundle

@@ -5,10 +5,12 @@ import { until } from './until.ts'
 export const chart = fileURLToPath(new URL('../../helm/flowforge', import.meta.url))
 export const components = ['gateway', 'tasks', 'accounts', 'notifications', 'worker'] as const
 
+const served: readonly string[] = [...components, 'postgres']
+
 interface Pod {
   metadata: { name: string; labels?: Record<string, string>; deletionTimestamp?: string }
   spec: { nodeName?: string }
-  status: { phase: string; conditions?: { type: string; status: string }[] }
+  status: { conditions?: { type: string; status: string }[] }
 }
 
 /** One release of the chart in a namespace of its own, on the cluster of the current kube context. */
@@ -58,7 +60,8 @@ export class Installation {
   async pods(component?: string): Promise<Pod[]> {
     const selector = `app.kubernetes.io/instance=${this.release}${component ? `,app.kubernetes.io/component=${component}` : ''}`
     const { items } = await this.#get<{ items: Pod[] }>(['pods', '--selector', selector])
-    return items.filter(({ status }) => status.phase !== 'Succeeded')
+    // Not those of jobs, which come and go.
+    return items.filter(({ metadata }) => served.includes(metadata.labels?.['app.kubernetes.io/component'] ?? ''))
   }
 
   /** Waits until every Deployment and StatefulSet has all of its pods ready and none is on its way out. */

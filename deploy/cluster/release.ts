@@ -32,6 +32,9 @@ try {
   const failedAt = performance.now()
   say(`taken back: ${(error as Error).message.split('\n').at(-1)}`)
   await run('helm', ['rollback', options.release, revision, ...base, '--wait', '--timeout', '8m'])
+  // The hook that could not be run is not part of what was rolled back.
+  const jobs = `app.kubernetes.io/instance=${options.release},app.kubernetes.io/component in (setup,migrate)`
+  await run('kubectl', [...base, 'delete', 'job', '--selector', jobs])
   say(`as before, ${((performance.now() - failedAt) / 1000).toFixed(0)} s after that`)
   process.exit(1)
 }

@@ -255,7 +255,7 @@ async function uninstall(installation: Installation): Promise<Finding> {
     60_000,
   )
   const selector = `app.kubernetes.io/instance=${installation.release}`
-  await installation.kubectl(['delete', 'secret,pvc', '--selector', selector])
+  await installation.kubectl(['delete', 'secret,pvc,job', '--selector', selector])
   const rest = await left()
   if (rest.length > 0) throw new Error(`the command of the notes leaves ${rest.join(', ')}`)
   return { detail: 'and the command of the notes removes these too' }

@@ -7,6 +7,7 @@ interface Schema {
   type?: string
   format?: string
   properties?: Record<string, Schema>
+  items?: Schema
   additionalProperties?: boolean | Schema
   'x-kubernetes-group-version-kind'?: { group: string; version: string; kind: string }[]
   'x-kubernetes-preserve-unknown-fields'?: boolean
@@ -23,26 +24,34 @@ export function clusterSchemas(folder: string): string | undefined {
   if (status !== 0) return undefined
   const { definitions } = JSON.parse(stdout) as { definitions: Record<string, Schema> }
   mkdirSync(folder, { recursive: true })
-  const all = Object.fromEntries(Object.entries(definitions).map(([name, schema]) => [name, strict(schema)]))
-  writeFileSync(join(folder, 'definitions.json'), JSON.stringify({ definitions: all }))
   for (const [name, schema] of Object.entries(definitions)) {
     for (const { group, version, kind } of schema['x-kubernetes-group-version-kind'] ?? []) {
-      mkdirSync(join(folder, group), { recursive: true })
-      const reference = { $ref: `file://${join(folder, 'definitions.json')}#/definitions/${name}` }
-      writeFileSync(join(folder, group, `${kind.toLowerCase()}_${version}.json`), JSON.stringify(reference))
+      // What kubeconform takes for the group of Kubernetes' oldest kinds is their version.
+      const part = join(folder, group || version)
+      mkdirSync(part, { recursive: true })
+      const whole = strict(schema, definitions, [name])
+      writeFileSync(join(part, `${kind.toLowerCase()}_${version}.json`), JSON.stringify(whole))
     }
   }
   return join(folder, '{{ .Group }}/{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json')
 }
 
-function strict(schema: Schema): Schema {
+/** The schema without references, which kubeconform does not follow, and closed; what refers to itself stays open. */
+function strict(schema: Schema, definitions: Record<string, Schema>, within: string[]): Schema {
+  const name = schema.$ref?.replace('#/definitions/', '')
+  if (name !== undefined) return within.includes(name) ? {} : strict(definitions[name]!, definitions, [...within, name])
   if (schema.format === 'int-or-string' || schema['x-kubernetes-int-or-string']) return {}
-  if (Array.isArray(schema)) return schema.map(strict) as unknown as Schema
-  const isObject = (value: unknown): value is Schema => typeof value === 'object' && value !== null
-  const entries = Object.entries(schema).map(([key, value]) => [key, isObject(value) ? strict(value) : value])
-  const result = Object.fromEntries(entries) as Schema
+  const inner = (value: Schema) => strict(value, definitions, within)
+  const result: Schema = { ...schema }
+  if (schema.items) result.items = inner(schema.items)
+  if (isSchema(schema.additionalProperties)) result.additionalProperties = inner(schema.additionalProperties)
+  if (!schema.properties) return result
+  result.properties = Object.fromEntries(Object.entries(schema.properties).map(([key, value]) => [key, inner(value)]))
   const isOpen = schema['x-kubernetes-preserve-unknown-fields'] || schema.additionalProperties !== undefined
-  if (isObject(schema.properties) && schema.type !== undefined && typeof schema.type === 'string' && !isOpen)
-    result.additionalProperties = false
+  if (!isOpen) result.additionalProperties = false
   return result
+}
+
+function isSchema(value: unknown): value is Schema {
+  return typeof value === 'object' && value !== null
 }

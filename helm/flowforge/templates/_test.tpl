@@ -14,6 +14,8 @@ metadata:
     helm.sh/hook: test
     # It is over in seconds and nobody waits for it to be ready.
     kube-score/ignore: pod-probes
+    checkov.io/skip1: CKV_K8S_8=it is over in seconds
+    checkov.io/skip2: CKV_K8S_9=nobody waits for it to be ready
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
     {{- include "flowforge.podAnnotations" (dict "root" .root "component" "test") | nindent 4 }}
 spec:
