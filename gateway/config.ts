@@ -34,7 +34,7 @@ const spec = {
   deprecatedPaths: list('FLOWFORGE_DEPRECATED_PATHS', { default: [] }),
   redisUrl: redisUrl('FLOWFORGE_REDIS_URL', { optional: true }),
   rateLimitPerMinute: integer('FLOWFORGE_RATE_LIMIT_PER_MINUTE', { default: 1_000, min: 1 }),
-  addressRateLimitPerMinute: integer('FLOWFORGE_ADDRESS_RATE_LIMIT_PER_MINUTE', { default: 10_000, min: 1 }),
+  addressRateLimitPerMinute: integer('FLOWFORGE_ADDRESS_RATE_LIMIT_PER_MINUTE', { optional: true, min: 1 }),
   headerBytesMax: integer('FLOWFORGE_HEADER_BYTES_MAX', { default: 16_384, min: 1_024, max: 1_048_576 }),
   connectionsMax: integer('FLOWFORGE_CONNECTIONS_MAX', { default: 20_000, min: 1 }),
   bodyBytesMax: integer('FLOWFORGE_BODY_BYTES_MAX', { default: 4_194_304, min: 1_024, max: 67_108_864 }),
@@ -71,6 +71,14 @@ export function readGatewayConfig(env?: NodeJS.ProcessEnv): GatewayConfig {
 export function hasPeers({ instances, kubernetes }: GatewayConfig): boolean {
   // Kubernetes runs several, or will while it replaces one by another.
   return instances === undefined ? kubernetes !== undefined : instances === 'many'
+}
+
+/** Requests of one address in a minute; undefined if addresses are not limited. */
+export function addressLimit(config: GatewayConfig): number | undefined {
+  const { addressRateLimitPerMinute, kubernetes, trustedProxies } = config
+  // In Kubernetes everybody comes from the ingress or from the pod's own proxy, and with neither trusted has its address.
+  const isHidden = kubernetes !== undefined && trustedProxies.length === 0
+  return addressRateLimitPerMinute ?? (isHidden ? undefined : 10_000)
 }
 
 /** Certificate and key of the public port, if it speaks TLS. */

@@ -12,7 +12,7 @@ import { adminPlaces } from './admin.ts'
 import { apiKeys } from './api-keys.ts'
 import { authenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
-import { deprecations, hasPeers, oidcOptions, tlsFiles, type GatewayConfig } from './config.ts'
+import { addressLimit, deprecations, hasPeers, oidcOptions, tlsFiles, type GatewayConfig } from './config.ts'
 import { canHaveRequestId, fillRequestId } from './idempotency.ts'
 import { openCache } from './cache/open-cache.ts'
 import { TrustedProxies } from './client-address.ts'
@@ -54,7 +54,7 @@ export async function startGateway(
   const provider = oidcOptions(config)
   const authenticate = authenticator(keys.verify, provider && oidc(provider))
   const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, log)
-  const limit = limits({ principal: config.rateLimitPerMinute, address: config.addressRateLimitPerMinute }, redis)
+  const limit = limits({ principal: config.rateLimitPerMinute, address: addressLimit(config) }, redis)
   const transcoder = createTranscoder({
     descriptors: descriptorSet(),
     errorDomain,

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { until } from '@flowforge/runtime/testing/poll'
 import { limitedAddress } from './client-address.ts'
+import { addressLimit, readGatewayConfig } from './config.ts'
 import { SlidingWindow } from './sliding-window.ts'
 import { startRedis, withoutRedis } from './testing/redis.ts'
 import { startBehind } from './testing/setup.ts'
@@ -60,6 +61,28 @@ for (const [proxies, forwarded, statuses] of [
     deepEqual(answers, [...statuses])
   })
 }
+
+test('in Kubernetes addresses are limited once it is known whose they are', () => {
+  const limit = (env: Record<string, string>) =>
+    addressLimit(
+      readGatewayConfig({
+        FLOWFORGE_TASKS_ADDRESS: 'a:1',
+        FLOWFORGE_ACCOUNTS_ADDRESS: 'a:1',
+        FLOWFORGE_NOTIFICATIONS_ADDRESS: 'a:1',
+        ...env,
+      }),
+    )
+  const kubernetes = { KUBERNETES_SERVICE_HOST: '10.0.0.1' }
+  deepEqual(
+    [
+      limit({}),
+      limit(kubernetes),
+      limit({ ...kubernetes, FLOWFORGE_TRUSTED_PROXIES: '10.0.0.0/8' }),
+      limit({ ...kubernetes, FLOWFORGE_ADDRESS_RATE_LIMIT_PER_MINUTE: '7' }),
+    ],
+    [10_000, undefined, 10_000, 7],
+  )
+})
 
 test('an IPv6 address is limited with its whole /64', () => {
   deepEqual(['2001:db8:1:2:3:4:5:6', '2001:db8::1', '::1', '10.0.0.1'].map(limitedAddress), [

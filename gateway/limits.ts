@@ -12,10 +12,17 @@ export interface Limits {
   ofAddress(address: string, response: ServerResponse): Promise<void>
 }
 
+/** How many requests in a minute; an address is not limited if that is undefined. */
+export interface PerMinute {
+  readonly principal: number
+  readonly address: number | undefined
+}
+
 /** Limits counted in this process, or by all gateways together where there is a Redis. */
-export function limits(perMinute: { principal: number; address: number }, redis: Redis | undefined): Limits {
+export function limits(perMinute: PerMinute, redis: Redis | undefined): Limits {
   const principals = new SlidingWindow('principal', perMinute.principal, redis)
-  const addresses = new SlidingWindow('address', perMinute.address, redis)
+  const ofAddress = perMinute.address
+  const addresses = ofAddress === undefined ? undefined : new SlidingWindow('address', ofAddress, redis)
   return {
     async ofPrincipal(principal, response) {
       const counted = await principals.count(principal)
@@ -23,10 +30,10 @@ export function limits(perMinute: { principal: number; address: number }, redis:
       if (!counted.isWithin) throw tooMany(`more than ${perMinute.principal} requests in a minute`, counted)
     },
     async ofAddress(address, response) {
-      const counted = await addresses.count(address)
-      if (counted.isWithin) return
-      tell(response, 'address', perMinute.address, counted)
-      throw tooMany(`more than ${perMinute.address} requests in a minute from this address`, counted)
+      const counted = await addresses?.count(address)
+      if (counted === undefined || counted.isWithin) return
+      tell(response, 'address', ofAddress!, counted)
+      throw tooMany(`more than ${ofAddress} requests in a minute from this address`, counted)
     },
   }
 }
