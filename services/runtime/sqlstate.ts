@@ -10,6 +10,11 @@ export function isConflict(error: unknown): boolean {
   return ['40001', '40P01', '55P03'].includes(sqlState(error) ?? '')
 }
 
+/** Another transaction held a lock for longer than `lock_timeout`. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlState(error) === '55P03'
+}
+
 /** The database could not be reached, is starting or stopping, or lacks a connection, memory or disk (class 53): nothing was decided. */
 export function isDatabaseDown(error: unknown): boolean {
   const state = sqlState(error)

@@ -17,10 +17,10 @@ export interface BatchOptions<Item, Result> {
   waitingMax: number
 }
 
-interface Entry<Item, Result> {
-  item: Item
-  resolve: (result: Result) => void
-  reject: (error: unknown) => void
+/** Items that were added together, and go together. */
+interface Group<Item, Result> {
+  items: Item[]
+  settle: (results: (Result | Error)[]) => void
 }
 
 /**
@@ -30,7 +30,8 @@ interface Entry<Item, Result> {
 const flushesMax = 2
 
 export class Batch<Item, Result> {
-  #waiting: Entry<Item, Result>[] = []
+  #waiting: Group<Item, Result>[] = []
+  #waitingItems = 0
   #flushes = 0
   #isScheduled = false
   readonly #options: BatchOptions<Item, Result>
@@ -41,12 +42,28 @@ export class Batch<Item, Result> {
 
   /** Adds an item to the next flush and resolves with its own result. */
   add(item: Item): Promise<Result> {
-    if (this.#waiting.length >= this.#options.waitingMax)
-      return Promise.reject(resourceExhausted('OVERLOADED', 'too much is being written at the moment', 1000))
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject })
-      this.#schedule()
+      this.#enqueue([item], ([result]) => {
+        if (result instanceof Error) reject(result)
+        else resolve(result as Result)
+      })
     })
+  }
+
+  /** Adds items to one flush, at most as many as a flush may have, and resolves with a result or an error for each. */
+  addAll(items: Item[]): Promise<(Result | Error)[]> {
+    return new Promise((resolve) => this.#enqueue(items, resolve))
+  }
+
+  #enqueue(items: Item[], settle: Group<Item, Result>['settle']): void {
+    if (this.#waitingItems >= this.#options.waitingMax) {
+      const error = resourceExhausted('OVERLOADED', 'too much is being written at the moment', 1000)
+      settle(items.map(() => error))
+      return
+    }
+    this.#waiting.push({ items, settle })
+    this.#waitingItems += items.length
+    this.#schedule()
   }
 
   #schedule(): void {
@@ -59,46 +76,42 @@ export class Batch<Item, Result> {
     })
   }
 
-  #take(): Entry<Item, Result>[] {
+  #take(): Group<Item, Result>[] {
     const { itemsMax, bytesMax = Infinity, bytesOf = () => 0 } = this.#options
+    let items = 0
     let bytes = 0
     let count = 0
-    for (const entry of this.#waiting) {
-      bytes += bytesOf(entry.item)
-      if (count > 0 && (count >= itemsMax || bytes > bytesMax)) break
+    for (const group of this.#waiting) {
+      items += group.items.length
+      for (const item of group.items) bytes += bytesOf(item)
+      if (count > 0 && (items > itemsMax || bytes > bytesMax)) {
+        items -= group.items.length
+        break
+      }
       count++
     }
+    this.#waitingItems -= items
     return this.#waiting.splice(0, count)
   }
 
-  async #run(entries: Entry<Item, Result>[]): Promise<void> {
-    if (entries.length === 0) return
+  async #run(groups: Group<Item, Result>[]): Promise<void> {
+    if (groups.length === 0) return
     this.#flushes++
-    try {
-      await this.#flush(entries)
-    } finally {
-      this.#flushes--
-      this.#schedule()
-    }
+    const results = await this.#write(groups.length === 1 ? groups[0]!.items : groups.flatMap(({ items }) => items))
+    let at = 0
+    for (const { items, settle } of groups) settle(results.slice(at, (at += items.length)))
+    this.#flushes--
+    this.#schedule()
   }
 
-  async #flush(entries: Entry<Item, Result>[]): Promise<void> {
+  async #write(items: Item[]): Promise<(Result | Error)[]> {
     try {
-      const results = await retryConflict(() => this.#options.flush(entries.map((entry) => entry.item)))
-      entries.forEach((entry, i) => {
-        const result = results[i]
-        if (result instanceof Error) entry.reject(result)
-        else entry.resolve(result as Result)
-      })
+      return await retryConflict(() => this.#options.flush(items))
     } catch (error) {
+      if (items.length === 1 || !isDataError(error)) return items.map(() => error as Error)
       // One item that the database can't take must not fail its neighbours: halve until it stands alone.
-      if (entries.length > 1 && isDataError(error)) {
-        const middle = entries.length >> 1
-        await this.#flush(entries.slice(0, middle))
-        await this.#flush(entries.slice(middle))
-      } else {
-        for (const entry of entries) entry.reject(error)
-      }
+      const middle = items.length >> 1
+      return [...(await this.#write(items.slice(0, middle))), ...(await this.#write(items.slice(middle)))]
     }
   }
 }

@@ -1,9 +1,21 @@
 /** Creating tasks: one statement for all that arrive while the one before is in flight. */
+import { isLockTimeout } from '@flowforge/runtime/sqlstate'
 import { alreadyExists } from '@flowforge/runtime/status'
 import type pg from 'pg'
 import type { RetryPolicyColumn, TaskRow } from '../tables.ts'
+import {
+  boolArray,
+  byteaArray,
+  int2Array,
+  int4Array,
+  jsonbArray,
+  textArray,
+  timestamptzArray,
+  uuidArray,
+} from './binary-array.ts'
 import { readTasks } from './read.ts'
 import { isUnreadable, type Sealer } from './seal.ts'
+import { READY, SCHEDULED } from './states.ts'
 
 /** A checked task, ready to be stored. */
 export interface NewTask {
@@ -41,18 +53,32 @@ export interface Created {
 
 /** What the database decides about a new task. */
 export interface StoredTask {
-  id: string
   state: number
   schedule_time: Date
   create_time: Date
 }
 
+/** Answers for a task whose request ID is used by a transaction that has not ended: it may be tried again by itself. */
+export class RequestIdBusy extends Error {
+  override name = 'RequestIdBusy'
+}
+
 /**
- * The statement for a batch: remembering request IDs, giving fair ranks and taking slots of concurrency keys are in it
- * only if an item of the batch needs them, because a plan with all its parts costs as much to start as ten tasks cost to
- * store.
+ * How long a batch waits for a transaction that uses one of its request IDs, in milliseconds. An application may keep one
+ * of tasks.enqueue() open for long; what merely creates the same task at the same time is done sooner.
  */
-function insertStatement(hasRequests: boolean, hasRanks: boolean, hasSlots: boolean): string {
+const lockTimeoutMs = 250
+/** How long a task that has to wait for one does so by itself, before it is tried again. */
+const patientLockTimeoutMs = 2_000
+/** Into how many parts a batch is cut that waited too long. */
+const partsMax = 32
+
+/**
+ * The statement for a batch: remembering request IDs and giving fair ranks are in it only if an item of the batch needs
+ * them, because a plan with all its parts costs as much to start as ten tasks cost to store. It answers with one row: the
+ * time, by which the state of each task follows, and which items were no new tasks.
+ */
+function insertStatement(hasRequests: boolean, hasRanks: boolean): string {
   const requested = `, requested as (
     insert into tasks.request (project, request_id, task_id, fingerprint, expire_time)
     select project, request_id, id, fingerprint, tasks.now() + make_interval(secs => $18)
@@ -60,41 +86,33 @@ function insertStatement(hasRequests: boolean, hasRanks: boolean, hasSlots: bool
     on conflict do nothing
     returning task_id
   )`
-  const fresh = `, fresh as materialized (
+  const ranked = `, fresh as materialized (
     select * from item ${hasRequests ? 'where request_id is null or id in (select task_id from requested)' : ''}
-  )`
-  const ranked = `, fair as (
+  ), fair as (
     select array_agg(id order by n) as ids, tasks.fair_ranks(array_agg(queue_id order by n), array_agg(fairness_key order by n)) as ranks
     from fresh where is_fair and (schedule_time > tasks.now()) is not true
   ), ranked as (
     select id, rank from fair cross join unnest(ids, ranks) as ranked(id, rank)
   )`
-  const slotted = `, reserved as (
-    select array_agg(id order by priority desc, n) as ids,
-      tasks.reserve_slots(array_agg(queue_id order by priority desc, n), array_agg(concurrency_key order by priority desc, n)) as blocked
-    -- After the ranks: whoever needs both takes them in one order.
-    from fresh ${hasRanks ? 'cross join fair' : ''} where concurrency_key is not null and (schedule_time > tasks.now()) is not true
-  ), slotted as (
-    select id, is_blocked from reserved cross join unnest(ids, blocked) as slotted(id, is_blocked)
-  )`
-  const isSteered = hasRanks || hasSlots
-  const source = `fresh${hasRanks ? ' left join ranked using (id)' : ''}${hasSlots ? ' left join slotted using (id)' : ''}`
-  const isNew = hasRequests && !isSteered ? 'where request_id is null or id in (select task_id from requested)' : ''
+  const isNew = hasRequests && !hasRanks ? 'where request_id is null or id in (select task_id from requested)' : ''
+  const repeated =
+    'array(select n::integer from item where request_id is not null and id not in (select task_id from requested))'
   return `
-  with item as (
-    select * from unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::smallint[], $6::timestamptz[], $7::timestamptz[], $8::integer[],
-      $9::jsonb[], $10::text[], $11::bytea[], $12::text[], $13::text[], $14::jsonb[], $15::text[], $16::bytea[], $17::boolean[])
+  with ${hasRequests ? `patience as materialized (select set_config('lock_timeout', $19, true)), ` : ''}item as (
+    select item.* from ${hasRequests ? 'patience cross join ' : ''}unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::smallint[], $6::timestamptz[],
+      $7::timestamptz[], $8::integer[], $9::jsonb[], $10::text[], $11::bytea[], $12::text[], $13::text[], $14::jsonb[], $15::text[], $16::bytea[], $17::boolean[])
     with ordinality as item(project, id, queue_id, type, priority, schedule_time, expire_time, attempt_timeout_ms,
       retry_policy, request_id, fingerprint, fairness_key, concurrency_key, labels, traceparent, payload, is_fair, n)
-  )${hasRequests ? requested : ''}${isSteered ? fresh : ''}${hasRanks ? ranked : ''}${hasSlots ? slotted : ''}
-  insert into tasks.task (project, id, queue_id, type, state, priority, schedule_time, expire_time, attempt_timeout_ms, retry_policy,
-    request_id, fairness_key, concurrency_key, labels, traceparent, payload, create_time, rank_priority, fair_rank, is_blocked)
-  select project, id, queue_id, type, case when schedule_time > tasks.now() then 1 else 2 end, priority,
-    -- A time in the past must not jump the queue.
-    greatest(schedule_time, tasks.now()), expire_time, attempt_timeout_ms, retry_policy, request_id, fairness_key,
-    concurrency_key, labels, traceparent, payload, tasks.now(), -priority, ${hasRanks ? 'coalesce(rank, 0)' : '0'}, ${hasSlots ? 'coalesce(is_blocked, concurrency_key is not null)' : 'false'}
-  from ${isSteered ? source : 'item'} ${isNew}
-  returning id, state, schedule_time, create_time`
+  )${hasRequests ? requested : ''}${hasRanks ? ranked : ''}, stored as (
+    insert into tasks.task (project, id, queue_id, type, state, priority, schedule_time, expire_time, attempt_timeout_ms, retry_policy,
+      request_id, fairness_key, concurrency_key, labels, traceparent, payload, create_time, rank_priority, fair_rank, is_blocked)
+    select project, id, queue_id, type, case when schedule_time > tasks.now() then 1 else 2 end, priority,
+      -- A time in the past must not jump the queue.
+      greatest(schedule_time, tasks.now()), expire_time, attempt_timeout_ms, retry_policy, request_id, fairness_key,
+      concurrency_key, labels, traceparent, payload, tasks.now(), -priority, ${hasRanks ? 'coalesce(rank, 0)' : '0'}, concurrency_key is not null
+    from ${hasRanks ? 'fresh left join ranked using (id)' : 'item'} ${isNew}
+  )
+  select (extract(epoch from tasks.now()) * 1000)::float8 as now_ms${hasRequests ? `, ${repeated} as repeated` : ''}`
 }
 
 /**
@@ -109,40 +127,84 @@ export async function createTasks(
   requestWindowS: number,
   sealer: Sealer,
 ): Promise<(Created | Error)[]> {
+  try {
+    return await insertTasks(pool, items, requestWindowS, sealer, lockTimeoutMs)
+  } catch (error) {
+    if (!isLockTimeout(error)) throw error
+    if (items.length === 1) return [new RequestIdBusy('a transaction that has not ended uses the request ID')]
+    // Only the item that wants the same is to wait for it.
+    const size = Math.ceil(items.length / partsMax)
+    const parts = Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+      items.slice(i * size, (i + 1) * size),
+    )
+    const createPart = (part: NewTask[]): Promise<(Created | Error)[]> =>
+      // What was committed must not be written again because of others: their errors are theirs.
+      createTasks(pool, part, requestWindowS, sealer).catch((failure) => part.map(() => failure))
+    return (await Promise.all(parts.map(createPart))).flat()
+  }
+}
+
+/** Stores tasks that have to wait for a transaction which uses their request ID; throws when that takes too long. */
+export function createPatiently(
+  pool: pg.Pool,
+  items: NewTask[],
+  requestWindowS: number,
+  sealer: Sealer,
+): Promise<(Created | Error)[]> {
+  return insertTasks(pool, items, requestWindowS, sealer, patientLockTimeoutMs)
+}
+
+async function insertTasks(
+  pool: pg.Pool,
+  items: NewTask[],
+  requestWindowS: number,
+  sealer: Sealer,
+  timeoutMs: number,
+): Promise<(Created | Error)[]> {
   const column = <K extends keyof NewTask>(key: K) => items.map((item) => item[key])
   const hasRequests = items.some((item) => item.requestId !== null)
   const hasRanks = items.some((item) => item.isFair)
-  const hasSlots = items.some((item) => item.concurrencyKey !== null)
-  const { rows } = await pool.query({
-    name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks ' : ''}${hasSlots ? 'slots' : ''}`,
-    text: insertStatement(hasRequests, hasRanks, hasSlots),
+  const { rows } = await pool.query<{ now_ms: number; repeated?: number[] }>({
+    name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks' : ''}`,
+    text: insertStatement(hasRequests, hasRanks),
     values: [
-      column('project'),
-      column('id'),
-      column('queueId'),
-      column('type'),
-      column('priority'),
-      column('scheduleTime'),
-      column('expireTime'),
-      column('attemptTimeoutMs'),
-      column('retryPolicy'),
-      column('requestId'),
-      items.map((item) => item.fingerprint && sealer.fingerprint(item.fingerprint)),
-      column('fairnessKey'),
-      column('concurrencyKey'),
-      column('labels'),
-      column('traceparent'),
-      items.map((item) => sealer.seal('payload', item, item.payload)),
-      column('isFair'),
-      ...(hasRequests ? [requestWindowS] : []),
+      textArray(column('project')),
+      uuidArray(column('id')),
+      int4Array(column('queueId')),
+      textArray(column('type')),
+      int2Array(column('priority')),
+      timestamptzArray(column('scheduleTime')),
+      timestamptzArray(column('expireTime')),
+      int4Array(column('attemptTimeoutMs')),
+      jsonbArray(column('retryPolicy')),
+      textArray(column('requestId')),
+      byteaArray(items.map((item) => item.fingerprint && sealer.fingerprint(item.fingerprint))),
+      textArray(column('fairnessKey')),
+      textArray(column('concurrencyKey')),
+      jsonbArray(column('labels')),
+      textArray(column('traceparent')),
+      byteaArray(items.map((item) => sealer.seal('payload', item, item.payload))),
+      boolArray(column('isFair')),
+      ...(hasRequests ? [requestWindowS, String(timeoutMs)] : []),
     ],
   })
-  const stored = new Map(rows.map((row) => [row.id as string, row]))
-  const repeated = items.filter((item) => !stored.has(item.id))
-  const earlier = repeated.length === 0 ? new Map() : await earlierTasks(pool, repeated, sealer)
+  const { now_ms: nowMs, repeated = [] } = rows[0]!
+  const createTime = new Date(nowMs)
+  const earlier =
+    repeated.length === 0
+      ? new Map<string, Created | Error>()
+      : await earlierTasks(
+          pool,
+          repeated.map((n) => items[n - 1]!),
+          sealer,
+        )
   return items.map((item) => {
-    const row = stored.get(item.id)
-    return row ? { row: rowOf(item, row), isNew: true } : earlier.get(item.id)!
+    const met = earlier.get(item.id)
+    if (met) return met
+    const isScheduled = item.scheduleTime !== null && item.scheduleTime.getTime() > nowMs
+    const state = isScheduled ? SCHEDULED : READY
+    const scheduleTime = isScheduled ? item.scheduleTime! : createTime
+    return { row: rowOf(item, { state, schedule_time: scheduleTime, create_time: createTime }), isNew: true }
   })
 }
 

@@ -11,8 +11,8 @@ import type { BulkResult, Selection } from './bulk.ts'
 import { cancelTask, type CancelResult } from './cancel.ts'
 import { Changes } from './changes.ts'
 import { completeTasks, type Success } from './complete.ts'
-import { createUniqueTasks, type UniqueTask } from './create-unique.ts'
-import { createTasks, type Created, type NewTask } from './create.ts'
+import type { Created, NewTask } from './create.ts'
+import { Creations } from './creations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { storeProgress, type Progress } from './extend.ts'
 import { judgeRefused, leaseId, leaseLost, type LeaseKey } from './fence.ts'
@@ -44,8 +44,6 @@ export interface EngineOptions {
 
 const rowsMax = 1000
 const waitingMax = 50_000
-/** Fewer: a batch that waits for a key that another one holds should not keep many waiting with it. */
-const uniqueRowsMax = 200
 
 export class Engine {
   readonly pool: pg.Pool
@@ -65,8 +63,7 @@ export class Engine {
   onLost: (lease: LeaseKey) => void = () => undefined
   readonly #wakeups: Wakeups
   readonly #markTimers = new Map<number, NodeJS.Timeout>()
-  readonly #creations: Batch<NewTask, Created>
-  readonly #uniqueCreations: Batch<UniqueTask, Created>
+  readonly #creations: Creations
   readonly #successes: Batch<Success, void>
   readonly #endings: Batch<Ending, Settled | undefined>
   readonly #progress: Batch<Progress, boolean>
@@ -97,19 +94,7 @@ export class Engine {
       log,
     )
     const bounds = { itemsMax: rowsMax, waitingMax }
-    this.#creations = new Batch({
-      ...bounds,
-      flush: (items) => createTasks(pool, items, requestWindowS, sealer),
-      bytesMax: 8 * 2 ** 20,
-      bytesOf: (item) => item.payload?.length ?? 0,
-    })
-    this.#uniqueCreations = new Batch({
-      ...bounds,
-      flush: (items) => createUniqueTasks(pool, items, requestWindowS, sealer),
-      itemsMax: uniqueRowsMax,
-      bytesMax: 8 * 2 ** 20,
-      bytesOf: (item) => item.payload?.length ?? 0,
-    })
+    this.#creations = new Creations({ pool, requestWindowS, sealer, ...bounds })
     this.#successes = new Batch({
       ...bounds,
       flush: (items) => this.#completeAll(items),
@@ -137,14 +122,16 @@ export class Engine {
 
   /** Stores a task; it is durable when this resolves. */
   async create(task: NewTask): Promise<Created> {
-    const created = hasUniqueKey(task) ? await this.#uniqueCreations.add(task) : await this.#creations.add(task)
-    if (created.isReplaced) this.#replaced(created.row)
-    if (!created.isNew) return created
-    tasksCreated.inc()
-    if (task.isFair && this.queues.known(task.queueId)?.isFair === false) await this.queueChanged(task.queueId)
-    if (created.row.state === READY) this.#ready(created.row.queue_id)
-    else this.onScheduled(created.row.schedule_time.getTime() - created.row.create_time.getTime())
+    const created = await this.#creations.create(task)
+    await this.#created([task], [created])
     return created
+  }
+
+  /** Stores up to 1,000 tasks and answers for each; what was stored is durable when this resolves. */
+  async createAll(tasks: NewTask[]): Promise<(Created | Error)[]> {
+    const results = await this.#creations.createAll(tasks)
+    await this.#created(tasks, results)
+    return results
   }
 
   /** Records a success; LEASE_LOST if the attempt was replaced, NOT_FOUND if the task is gone. */
@@ -239,6 +226,26 @@ export class Engine {
       .announceQueueChange(queueId)
       .catch((error) => this.log.warn({ err: error }, 'could not tell the other processes of a changed queue'))
     this.#ready(queueId)
+  }
+
+  /** Tells whoever is concerned what was created. */
+  async #created(tasks: NewTask[], results: (Created | Error)[]): Promise<void> {
+    const ready = new Set<number>()
+    let count = 0
+    let scheduledInMs = Infinity
+    for (const [i, created] of results.entries()) {
+      if (created instanceof Error) continue
+      const { row, isNew, isReplaced } = created
+      if (isReplaced) this.#replaced(row)
+      if (!isNew) continue
+      count += 1
+      if (tasks[i]!.isFair && this.queues.known(row.queue_id)?.isFair === false) await this.queueChanged(row.queue_id)
+      if (row.state === READY) ready.add(row.queue_id)
+      else scheduledInMs = Math.min(scheduledInMs, row.schedule_time.getTime() - row.create_time.getTime())
+    }
+    if (count > 0) tasksCreated.inc(count)
+    for (const queueId of ready) this.#ready(queueId)
+    if (scheduledInMs < Infinity) this.onScheduled(scheduledInMs)
   }
 
   async #lease(queueId: number, types: string[] | null, slots: Slot[]): Promise<LeasedRow[]> {
@@ -368,8 +375,4 @@ export class Engine {
     const verdictOf = new Map(refused.map((item, i) => [item, verdicts[i]]))
     return items.map((item) => verdictOf.get(item))
   }
-}
-
-function hasUniqueKey(task: NewTask): task is UniqueTask {
-  return task.uniqueKey !== null
 }

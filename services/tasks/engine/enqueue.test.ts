@@ -239,6 +239,30 @@ test('a long transaction holds up nobody who creates, starts and finishes tasks 
   equal((await rejectsWith('UNIQUE_KEY_USED', create({ uniqueKey: 'u' }))).metadata['task'], `${parent}/tasks/${id}`)
 })
 
+test('a long transaction with a request ID holds up nobody but who creates with the same one', async (t) => {
+  const { parent, enqueue, list } = setup(t)
+  const request = (requestId: string) =>
+    CreateTaskRequest.fromPartial({ parent, task: { type: 'mail', queue: 'q' }, requestId })
+  let held: Promise<Task> | undefined
+  let batch: ReturnType<typeof service.tasks.batchCreateTasks> | undefined
+  await inTransaction(async (client) => {
+    await enqueue({ request_id: 'same' }, client)
+    const others = Array.from({ length: 30 }, (_, i) => service.tasks.createTask(request(`other-${i}`)))
+    held = service.tasks.createTask(request('same'))
+    batch = service.tasks.batchCreateTasks({ parent, requests: [request('same'), request('another')] })
+    await Promise.all(others)
+    // Also what came in one call with it is stored, and only its answer waits.
+    await until(async () => (await list()).length === 31)
+  }, 'rollback')
+  const { name } = await held!
+  deepEqual(
+    (await batch!).results.map(({ outcome }) => outcome?.$case),
+    ['task', 'task'],
+  )
+  equal((await service.tasks.createTask(request('same'))).name, name)
+  equal((await list()).length, 32)
+})
+
 test('what the API refuses is refused with SQLSTATE 22023, naming the argument', async (t) => {
   const { enqueue } = setup(t)
   const wrong: [Arguments, RegExp][] = [

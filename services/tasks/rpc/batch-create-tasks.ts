@@ -6,14 +6,17 @@ import type {
 } from '@flowforge/proto/opaque/flowforge/tasks/v1/task_service.ts'
 import type { UnaryHandler } from '@flowforge/runtime/server'
 import { invalidArgument, toRpcStatus } from '@flowforge/runtime/status'
-import { checkTask } from './check-task.ts'
-import { storeTask, traceparentOf } from './create-task.ts'
+import type { Created, NewTask } from '../engine/create.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { QueueSettings } from '../engine/queue-cache.ts'
+import { checkTask, type CheckedTask } from './check-task.ts'
+import { newTask, traceparentOf } from './create-task.ts'
 import { parseProject } from './names.ts'
-import type { Tasks } from './tasks.ts'
+import { messageOfCreated, type Tasks } from './tasks.ts'
 
 const requestsMax = 1000
 
-/** BatchCreateTasks: each item is checked and stored for itself; the engine writes them together. */
+/** BatchCreateTasks: each item is checked, stored and answered for itself; the engine writes them together. */
 export function batchCreateTasks(tasks: Tasks): UnaryHandler<BatchCreateTasksRequest, BatchCreateTasksResponse> {
   return async ({ parent, requests }, context) => {
     const project = parseProject(parent)
@@ -23,23 +26,57 @@ export function batchCreateTasks(tasks: Tasks): UnaryHandler<BatchCreateTasksReq
         description: `must have 1 to ${requestsMax} items, has ${requests.length}`,
       })
     const traceparent = traceparentOf(context)
-    const create = async (request: CreateTaskRequest, i: number): Promise<BatchCreateTasksResponse_Result> => {
-      try {
-        if (request.parent !== '' && request.parent !== parent)
-          throw invalidArgument({ field: `requests[${i}].parent`, description: 'differs from parent' })
-        const checked = checkTask(
-          project,
-          request.task,
-          request.requestId,
-          tasks.payloadBytesMax,
-          traceparent,
-          `requests[${i}].task`,
-        )
-        return { outcome: { $case: 'task', value: await storeTask(tasks, checked) } }
-      } catch (error) {
-        return { outcome: { $case: 'error', value: toRpcStatus(error) } }
-      }
+    const check = ({ parent: own, task, requestId }: CreateTaskRequest, i: number): CheckedTask => {
+      if (own !== '' && own !== parent)
+        throw invalidArgument({ field: `requests[${i}].parent`, description: 'differs from parent' })
+      return checkTask(project, task, requestId, tasks.payloadBytesMax, traceparent, `requests[${i}].task`)
     }
-    return { results: await Promise.all(requests.map(create)) }
+    const checked = requests.map((request, i) => orError(() => check(request, i)))
+    const stored = await storeAll(tasks.engine, project, checked)
+    return { results: await Promise.all(stored.map((result) => resultOf(tasks.engine, result))) }
+  }
+}
+
+/** Stores what is right; what is not keeps its error. */
+async function storeAll(
+  engine: Engine,
+  project: string,
+  checked: (CheckedTask | Error)[],
+): Promise<(Created | Error)[]> {
+  const queues = await queuesOf(engine, project, checked)
+  const wanted = checked.map((one): NewTask | Error => {
+    if (one instanceof Error) return one
+    const { queue: name, ...task } = one
+    const queue = queues.get(name)!
+    return queue instanceof Error ? queue : newTask(task, queue)
+  })
+  const stored = await engine.createAll(wanted.filter((one): one is NewTask => !(one instanceof Error)))
+  let next = 0
+  return wanted.map((one) => (one instanceof Error ? one : stored[next++]!))
+}
+
+async function queuesOf(
+  engine: Engine,
+  project: string,
+  checked: (CheckedTask | Error)[],
+): Promise<Map<string, QueueSettings | Error>> {
+  const names = new Set(checked.flatMap((one) => (one instanceof Error ? [] : [one.queue])))
+  const made = [...names].map(async (name): Promise<[string, QueueSettings | Error]> => [
+    name,
+    await engine.queues.make(project, name).catch((error: Error) => error),
+  ])
+  return new Map(await Promise.all(made))
+}
+
+async function resultOf(engine: Engine, stored: Created | Error): Promise<BatchCreateTasksResponse_Result> {
+  if (stored instanceof Error) return { outcome: { $case: 'error', value: toRpcStatus(stored) } }
+  return { outcome: { $case: 'task', value: await messageOfCreated(engine, stored) } }
+}
+
+function orError<T>(make: () => T): T | Error {
+  try {
+    return make()
+  } catch (error) {
+    return error as Error
   }
 }

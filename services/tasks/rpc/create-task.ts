@@ -2,9 +2,11 @@ import type { CreateTaskRequest } from '@flowforge/proto/opaque/flowforge/tasks/
 import type { Task } from '@flowforge/proto/opaque/flowforge/tasks/v1/task.ts'
 import type { CallContext, UnaryHandler } from '@flowforge/runtime/server'
 import { currentTraceparent } from '@flowforge/runtime/telemetry'
+import type { NewTask } from '../engine/create.ts'
+import type { QueueSettings } from '../engine/queue-cache.ts'
 import { checkTask, type CheckedTask } from './check-task.ts'
 import { parseProject } from './names.ts'
-import { messageOf, type Tasks } from './tasks.ts'
+import { messageOfCreated, type Tasks } from './tasks.ts'
 
 /** CreateTask: checks the task and stores it. */
 export function createTask(tasks: Tasks): UnaryHandler<CreateTaskRequest, Task> {
@@ -15,10 +17,14 @@ export function createTask(tasks: Tasks): UnaryHandler<CreateTaskRequest, Task> 
 }
 
 /** Stores a checked task; durable when it resolves. */
-export async function storeTask({ engine }: Tasks, { queue, ...checked }: CheckedTask): Promise<Task> {
-  const { id: queueId, isFair } = await engine.queues.make(checked.project, queue)
-  const { row } = await engine.create({ ...checked, queueId, isFair: isFair || checked.fairnessKey !== null })
-  return messageOf(engine, row)
+export async function storeTask({ engine }: Tasks, { queue: name, ...checked }: CheckedTask): Promise<Task> {
+  const queue = await engine.queues.make(checked.project, name)
+  return messageOfCreated(engine, await engine.create(newTask(checked, queue)))
+}
+
+/** A checked task in its queue, as the engine wants it. */
+export function newTask(checked: Omit<CheckedTask, 'queue'>, { id, isFair }: QueueSettings): NewTask {
+  return { ...checked, queueId: id, isFair: isFair || checked.fairnessKey !== null }
 }
 
 /** The trace that the task continues when it runs: ours while tracing is on, else the caller's as it came. */

@@ -1,6 +1,7 @@
 /** What every handler of this service works with. */
 import type { Task } from '@flowforge/proto/opaque/flowforge/tasks/v1/task.ts'
 import { notFound } from '@flowforge/runtime/status'
+import type { Created } from '../engine/create.ts'
 import type { Engine } from '../engine/engine.ts'
 import { readTask, type TaskKey } from '../engine/read.ts'
 import { isUnreadable, type SealedField, type Sealer } from '../engine/seal.ts'
@@ -32,6 +33,12 @@ export async function messageOf(engine: Engine, row: TaskRow, ifUnreadable: IfUn
   const clear = opened(engine.sealer, row, ifUnreadable)
   const readable = { ...clear, payload: readablePayload(clear) }
   return taskMessage(readable, (await engine.queues.byId(row.queue_id)).name)
+}
+
+/** What creating answers with. A new task's payload is in clear. */
+export async function messageOfCreated(engine: Engine, { row, isNew }: Created): Promise<Task> {
+  if (!isNew) return messageOf(engine, row)
+  return taskMessage(row, (await engine.queues.byId(row.queue_id)).name)
 }
 
 function opened(sealer: Sealer, row: TaskRow, ifUnreadable: IfUnreadable): TaskRow {
