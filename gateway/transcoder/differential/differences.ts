@@ -81,11 +81,9 @@ export const explanations: readonly Explanation[] = [
   {
     name: 'percent in a path',
     rule: 'a variable of several segments is decoded except for %2F (http.proto); grpc-gateway decodes that too, and keeps other reserved characters encoded',
-    explains: ({ request, ours, theirs }) =>
-      ours.status === 200 &&
-      theirs.status === 200 &&
-      request.rule.pieces.some((piece) => 'variable' in piece && piece.pattern !== '*') &&
-      isDeepStrictEqual(withReservedDecoded(ours.content), withReservedDecoded(theirs.content)),
+    explains: (difference) =>
+      difference.request.rule.pieces.some((piece) => 'variable' in piece && piece.pattern !== '*') &&
+      isAlike(difference),
   },
   {
     name: 'path over body',
@@ -114,31 +112,49 @@ export const explanations: readonly Explanation[] = [
         (isDeepStrictEqual(ours.content, []) && theirs.content === null)),
   },
   {
+    name: 'empty segment before a verb',
+    rule: '** takes empty segments as well, also the last one before a verb; grpc-gateway takes that one only without a verb',
+    explains: ({ request, ours, theirs }) =>
+      theirs.status === 404 &&
+      ours.status !== 404 &&
+      request.rule.custom !== undefined &&
+      /\/:[^/]*$/.test(request.url.split('?')[0]!),
+  },
+  {
+    name: 'no body',
+    rule: 'a PATCH without a body leaves its body field absent; grpc-gateway makes it an empty message',
+    explains: ({ request, ours, theirs }) =>
+      request.body === undefined &&
+      request.rule.verb === 'patch' &&
+      isDeepStrictEqual({ nested: {}, ...(ours.content as object) }, theirs.content),
+  },
+  {
     name: 'mask into a Struct',
     rule: 'the keys of a Struct are no fields, so the mask of a PATCH names the Struct itself; grpc-gateway names its keys',
-    explains: ({ request, ours, theirs }) =>
-      request.rule.verb === 'patch' &&
-      /"updateMask":"[^"]*struct\./.test(JSON.stringify(theirs.content)) &&
-      isDeepStrictEqual(withSortedMask(ours.content), withSortedMask(withoutStructKeys(theirs.content))),
+    explains: (difference) =>
+      difference.request.rule.verb === 'patch' &&
+      /"updateMask":"[^"]*struct\./.test(JSON.stringify(difference.theirs.content)) &&
+      isAlike(difference),
   },
   {
     name: 'order of a mask',
     rule: 'the mask of a PATCH has its paths in the order of the body; grpc-gateway sorts them',
-    explains: ({ ours, theirs }) => isDeepStrictEqual(withSortedMask(ours.content), withSortedMask(theirs.content)),
+    explains: (difference) => difference.request.rule.verb === 'patch' && isAlike(difference),
   },
 ]
 
-function withSortedMask(content: unknown): unknown {
-  if (typeof content !== 'object' || content === null || !('updateMask' in content)) return content
-  return { ...content, updateMask: String(content.updateMask).split(',').toSorted().join() }
+/** Whether both answer, and with the same but for how masks and reserved characters are written. */
+function isAlike({ ours, theirs }: Difference): boolean {
+  const areAnswers = ours.status === 200 && theirs.status === 200
+  return areAnswers && isDeepStrictEqual(normal(ours.content), normal(theirs.content))
 }
 
-/** Any JSON, with what RFC 3986 reserves decoded in its strings. */
-function withReservedDecoded(content: unknown): unknown {
+function normal(content: unknown): unknown {
   const text = JSON.stringify(content)
-  return JSON.parse(text.replace(/%(?:21|23|24|26|27|28|29|2A|2B|2C|2F|3A|3B|3D|3F|40|5B|5D)/gi, decodeURIComponent))
-}
-
-function withoutStructKeys(content: unknown): unknown {
-  return JSON.parse(JSON.stringify(content).replace(/\bstruct\.[^",]*/g, 'struct'))
+    .replace(/%(?:21|23|24|26|27|28|29|2A|2B|2C|2F|3A|3B|3D|3F|40|5B|5D)/gi, decodeURIComponent)
+    .replace(/"updateMask":"([^"]*)"/g, (_, mask: string) => {
+      const paths = mask.split(',').map((path) => path.replace(/^struct\..*/, 'struct'))
+      return `"updateMask":"${[...new Set(paths)].toSorted().join()}"`
+    })
+  return JSON.parse(text)
 }
