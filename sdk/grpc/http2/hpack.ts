@@ -28,41 +28,50 @@ for (const [i, [name, value]] of staticTable.entries()) {
   if (value !== '') staticIndex.set(`${name}\n${value}`, i + 1)
 }
 
+// Encoding never awaits, so one buffer serves everybody. It grows to the largest list.
+let scratch = Buffer.allocUnsafe(16_384)
+let written = 0
+
 /** Encodes headers; the result may be put together with others. */
 export function encodeHeaders(headers: Headers): Buffer {
-  const bytes: number[] = []
-  for (let i = 0; i < headers.length; i += 2) encodeOne(bytes, headers[i]!, headers[i + 1]!)
-  return Buffer.from(bytes)
+  written = 0
+  for (let i = 0; i < headers.length; i += 2) encodeOne(headers[i]!, headers[i + 1]!)
+  return Buffer.from(scratch.subarray(0, written))
 }
 
-function encodeOne(bytes: number[], name: string, value: string): void {
-  const index = staticIndex.get(`${name}\n${value}`)
-  if (index !== undefined) {
-    encodeInteger(bytes, 0x80, 7, index)
-    return
-  }
-  const nameIndex = staticNames.get(name) ?? 0
-  encodeInteger(bytes, 0, 4, nameIndex)
-  if (nameIndex === 0) encodeText(bytes, name)
-  encodeText(bytes, value)
+function encodeOne(name: string, value: string): void {
+  const nameIndex = staticNames.get(name)
+  const index = nameIndex === undefined ? undefined : staticIndex.get(`${name}\n${value}`)
+  // Two texts, and what stands before each.
+  reserve(name.length + value.length + 24)
+  if (index !== undefined) return encodeInteger(0x80, 7, index)
+  encodeInteger(0, 4, nameIndex ?? 0)
+  if (nameIndex === undefined) encodeText(name)
+  encodeText(value)
 }
 
-function encodeText(bytes: number[], text: string): void {
-  const encoded = Buffer.from(text, 'latin1')
-  encodeInteger(bytes, 0, 7, encoded.length)
-  for (const byte of encoded) bytes.push(byte)
+function reserve(bytes: number): void {
+  if (written + bytes <= scratch.length) return
+  const larger = Buffer.allocUnsafe(2 * (written + bytes))
+  scratch.copy(larger, 0, 0, written)
+  scratch = larger
 }
 
-function encodeInteger(bytes: number[], first: number, prefixBits: number, value: number): void {
+function encodeText(text: string): void {
+  encodeInteger(0, 7, text.length)
+  written += scratch.write(text, written, 'latin1')
+}
+
+function encodeInteger(first: number, prefixBits: number, value: number): void {
   const most = 2 ** prefixBits - 1
   if (value < most) {
-    bytes.push(first | value)
+    scratch[written++] = first | value
     return
   }
-  bytes.push(first | most)
+  scratch[written++] = first | most
   let rest = value - most
-  for (; rest >= 128; rest >>>= 7) bytes.push((rest & 127) | 128)
-  bytes.push(rest)
+  for (; rest >= 128; rest >>>= 7) scratch[written++] = (rest & 127) | 128
+  scratch[written++] = rest
 }
 
 /** Reads header blocks of one direction of one connection, in their order. */
