@@ -35,7 +35,7 @@ export async function startGateways(methods: readonly Method[]): Promise<Gateway
     return built
   }
   const backend = await startEcho(methods)
-  const theirs = spawn(built.binary, [`127.0.0.1:${backend.port}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const theirs = spawn(built.binary, [`127.0.0.1:${backend.port}`], { stdio: ['ignore', 'pipe', 'ignore'] })
   const [line] = (await once(theirs.stdout, 'data')) as [Buffer]
   const client = new Client(`127.0.0.1:${backend.port}`, credentials.createInsecure())
   const transcoder = createTranscoder({ descriptors, upstream: () => grpcUpstream(client) })
