@@ -74,6 +74,14 @@ export const explanations: readonly Explanation[] = [
     explains: weRefuse(/^the body is not JSON/),
   },
   {
+    name: 'null for a field',
+    rule: 'a body that is null leaves its field absent, as null does everywhere in proto3 JSON; grpc-gateway refuses it',
+    explains: ({ request, ours, theirs }) =>
+      request.body === 'null' &&
+      request.rule.body === 'nested' &&
+      theyRefuse(/unexpected token null/)({ request, ours, theirs }),
+  },
+  {
     name: 'characters',
     rule: 'bytes that are no UTF-8 and half surrogate pairs are refused; grpc-gateway puts U+FFFD in their place or fails inside (500)',
     explains: weRefuse(/half a surrogate pair$|^the path is not percent-encoded UTF-8$/),
@@ -90,7 +98,7 @@ export const explanations: readonly Explanation[] = [
     rule: 'what the path binds replaces what the body says of that field, which is not looked at; grpc-gateway judges it first',
     explains: ({ request, ours, theirs }) =>
       request.rule.body === '*' &&
-      theyRefuse(/invalid value for|invalid escape code/)({ request, ours, theirs }) &&
+      theyRefuse(/invalid value for|invalid escape code|unexpected EOF/)({ request, ours, theirs }) &&
       request.rule.pieces.some((piece) => 'variable' in piece && request.body?.includes(`"${piece.variable}":`)),
   },
   {
