@@ -94,7 +94,11 @@ export class ActiveCall implements CallContext {
   }
 
   get log(): Logger {
-    this.#log ??= this.#served.log.child({ method: this.method, principal: this.principal })
+    this.#log ??= this.#served.log.child({
+      method: this.method,
+      principal: this.principal,
+      requestId: this.#fromGateway('x-request-id'),
+    })
     return this.#log
   }
 

@@ -53,6 +53,12 @@ test('the gateway’s word about the principal is believed, and nobody else’s'
   match(await askUnary(server.dialAs('worker'), '', { metadata }), /^worker\.flowforge\..* in undefined$/)
 })
 
+test('what a call logs carries the request ID that the gateway gave it', async (t) => {
+  const { server, gateway } = await setup(t, async (_, { log }) => (log.info('seen'), ''))
+  await askUnary(gateway, '', { metadata: { 'x-request-id': 'one-17' } })
+  equal(server.lines.find(({ msg }) => msg === 'seen')?.['requestId'], 'one-17')
+})
+
 test('a caller that the policy does not name is refused before the handler runs', async (t) => {
   let ran = false
   const { server } = await setup(t, async () => ((ran = true), ''))
