@@ -9,8 +9,6 @@ export interface RequestHead {
   authority: string
   /** Milliseconds; Infinity if the client gave none. */
   timeoutMs: number
-  /** The message encoding that the client uses; undefined for none. */
-  encoding: string | undefined
   headers: Headers
 }
 
@@ -26,7 +24,6 @@ export function readRequestHead(headers: Headers): RequestHead | FaultyHead {
   let isRegular = false
   let contentType = ''
   let timeout: string | undefined
-  let encoding: string | undefined
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!
     const value = headers[i + 1]!
@@ -38,7 +35,6 @@ export function readRequestHead(headers: Headers): RequestHead | FaultyHead {
     isRegular = true
     if (name === 'content-type') contentType = value
     else if (name === 'grpc-timeout') timeout = value
-    else if (name === 'grpc-encoding') encoding = value === 'identity' ? undefined : value
     else if (name === 'te' ? value !== 'trailers' : forbidden.has(name) || /[^\x21-\x40\x5b-\x7e]/.test(name))
       return { fault: 'malformed' }
   }
@@ -46,7 +42,7 @@ export function readRequestHead(headers: Headers): RequestHead | FaultyHead {
   if (!method || !path || !scheme) return { fault: 'malformed' }
   if (method !== 'POST') return { fault: 405 }
   if (!/^application\/grpc(?:[+;]|$)/.test(contentType)) return { fault: 415 }
-  return { path, authority, timeoutMs: parseTimeout(timeout), encoding, headers }
+  return { path, authority, timeoutMs: parseTimeout(timeout), headers }
 }
 
 function isRequestPseudo(name: string): boolean {
