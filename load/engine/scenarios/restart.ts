@@ -26,7 +26,7 @@ const handlerMs = 5
 export async function restart(bench: Bench): Promise<void> {
   await bench.emptyQueue()
   const ports = [await freePort(), await freePort()]
-  const instances = await Promise.all(ports.map((port) => bench.startInstance({ port })))
+  const instances = [await bench.startInstance({ port: ports[0]! }), await bench.startInstance({ port: ports[1]! })]
   const address = `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(',')}`
   const runs = new Map<string, number[]>()
   const work = () => startWorker(instances[0]!, address, runs)
