@@ -1,4 +1,5 @@
 /** `npm run load -- <suite> [options]`: measurements that take minutes, each with a folder of its own. */
+import { writeCapacity } from './capacity/report.ts'
 import { runEngine } from './engine/run.ts'
 import { runGateway } from './gateway/run.ts'
 import { runHttp } from './http/run.ts'
@@ -6,6 +7,7 @@ import { runScaling } from './scaling/run.ts'
 import { runRuntime } from './runtime/run.ts'
 
 const suites = new Map([
+  ['capacity', writeCapacity],
   ['engine', runEngine],
   ['gateway', runGateway],
   ['http', runHttp],
