@@ -179,9 +179,9 @@ test('gRPC: a message of 10 MB is RESOURCE_EXHAUSTED', async () => {
   equal(got, code.RESOURCE_EXHAUSTED)
 })
 
-test('gRPC: an RPC that is not there is UNIMPLEMENTED', async () => {
+test('gRPC: an RPC that is not there is NOT_FOUND, as in a mesh', async () => {
   const path = '/flowforge.tasks.v1.TaskService/Nothing'
-  equal((await callRaw(addresses.tasks, path, validRequest, as('operator'))).code, code.UNIMPLEMENTED)
+  equal((await callRaw(addresses.tasks, path, validRequest, as('operator'))).code, code.NOT_FOUND)
 })
 
 for (const component of ['accounts', 'worker'])
