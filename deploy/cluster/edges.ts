@@ -1,21 +1,29 @@
+import { callGraph } from '@flowforge/mesh/graph'
+import { loadPolicies } from '@flowforge/mesh/policy/read-policies'
 import type { Installation } from './installation.ts'
 import type { Finding } from './steps.ts'
 import { dismissVisitor, sendVisitor, visitorOutput } from './visitor-pod.ts'
 
-/** Who may open a connection to whom; `stranger` is a pod with no label of ours. */
-const open: Record<string, string[]> = {
-  gateway: ['tasks', 'accounts', 'notifications'],
-  tasks: ['postgres'],
-  accounts: ['postgres'],
-  notifications: ['tasks', 'postgres'],
-  worker: ['tasks'],
-  stranger: ['gateway'],
-}
 const ports: Record<string, number> = { gateway: 80, tasks: 7101, accounts: 7101, notifications: 7101, postgres: 5432 }
+
+/** Who may open a connection to whom: the contracts' call graph, the databases, and the gateway for `stranger`, a pod with no label of ours. */
+function openEdges(): Record<string, string[]> {
+  const open: Record<string, string[]> = {
+    gateway: [],
+    tasks: ['postgres'],
+    accounts: ['postgres'],
+    notifications: ['postgres'],
+    worker: [],
+    stranger: ['gateway'],
+  }
+  for (const { from, to } of callGraph(loadPolicies())) open[from]?.push(to)
+  return open
+}
 
 /** Tries every edge from a pod with the labels of each component, and from a stranger. */
 export async function checkEdges(installation: Installation, image: string): Promise<Finding> {
   const { release, namespace } = installation
+  const open = openEdges()
   const targetOf = (component: string) => `${release}-${component}.${namespace}:${ports[component]}`
   const targets = Object.keys(ports)
   for (const visitor of Object.keys(open)) {

@@ -225,7 +225,8 @@ async function scaleUpAndDown(installation: Installation, image: string): Promis
 
 async function validateMeshProfile(installation: Installation): Promise<Finding> {
   const crds = await run('kubectl', ['get', 'crd', '--output', 'name'])
-  if (!crds.includes('servers.policy.linkerd.io')) throw new Skipped('the cluster does not have the CRDs of Linkerd')
+  for (const needed of ['servers.policy.linkerd.io', 'grpcroutes.gateway.networking.k8s.io'])
+    if (!crds.includes(needed)) throw new Skipped(`the cluster does not have the CRD ${needed}`)
   const objects = await installation.helm(['get', 'manifest', installation.release])
   const mesh = await installation.helm([
     'template',
