@@ -2,6 +2,7 @@
 import { writeCapacity } from './capacity/report.ts'
 import { runEngine } from './engine/run.ts'
 import { runGateway } from './gateway/run.ts'
+import { runGrpc } from './grpc/run.ts'
 import { runHttp } from './http/run.ts'
 import { runScaling } from './scaling/run.ts'
 import { runRuntime } from './runtime/run.ts'
@@ -10,6 +11,7 @@ const suites = new Map([
   ['capacity', writeCapacity],
   ['engine', runEngine],
   ['gateway', runGateway],
+  ['grpc', runGrpc],
   ['http', runHttp],
   ['scaling', runScaling],
   ['runtime', runRuntime],
