@@ -1,5 +1,6 @@
 /** `npm run load -- <suite> [options]`: measurements that take minutes, each with a folder of its own. */
 import { writeCapacity } from './capacity/report.ts'
+import { runCompare } from './compare/run.ts'
 import { runEngine } from './engine/run.ts'
 import { runGateway } from './gateway/run.ts'
 import { runGrpc } from './grpc/run.ts'
@@ -9,6 +10,7 @@ import { runRuntime } from './runtime/run.ts'
 
 const suites = new Map([
   ['capacity', writeCapacity],
+  ['compare', runCompare],
   ['engine', runEngine],
   ['gateway', runGateway],
   ['grpc', runGrpc],

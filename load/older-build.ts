@@ -83,7 +83,7 @@ function linkPackages(tree: string): void {
 }
 
 function placeOf(tree: string, name: string): string | undefined {
-  const places = [name, `services/${name}`, ...(name === 'sdk' ? ['sdk/typescript'] : [])].map((place) =>
+  const places = [name, `services/${name}`, `sdk/${name}`, ...(name === 'sdk' ? ['sdk/typescript'] : [])].map((place) =>
     join(tree, place),
   )
   return places.find((place) => existsSync(join(place, 'package.json')))
