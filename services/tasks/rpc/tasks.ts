@@ -30,15 +30,17 @@ export type IfUnreadable = 'refuse' | 'omit'
 
 /** The stored task as a message for whoever reads it; workers get theirs with the lease. */
 export async function messageOf(engine: Engine, row: TaskRow, ifUnreadable: IfUnreadable = 'omit'): Promise<Task> {
-  const clear = opened(engine.sealer, row, ifUnreadable)
-  const readable = { ...clear, payload: readablePayload(clear) }
-  return taskMessage(readable, (await engine.queues.byId(row.queue_id)).name)
+  return readableMessage(engine, opened(engine.sealer, row, ifUnreadable))
 }
 
 /** What creating answers with. A new task's payload is in clear. */
 export async function messageOfCreated(engine: Engine, { row, isNew }: Created): Promise<Task> {
-  if (!isNew) return messageOf(engine, row)
-  return taskMessage(row, (await engine.queues.byId(row.queue_id)).name)
+  return isNew ? readableMessage(engine, row) : messageOf(engine, row)
+}
+
+async function readableMessage(engine: Engine, clear: TaskRow): Promise<Task> {
+  const readable = { ...clear, payload: readablePayload(clear) }
+  return taskMessage(readable, (await engine.queues.byId(clear.queue_id)).name)
 }
 
 function opened(sealer: Sealer, row: TaskRow, ifUnreadable: IfUnreadable): TaskRow {
