@@ -4,8 +4,8 @@ import type { Socket } from 'node:net'
 const backlogBytesMax = 4_194_304
 
 /**
- * What goes into a socket. Everything that is written within one turn of the event loop leaves as one piece: many small
- * answers cost one system call.
+ * What goes into a socket. Everything that is written within one turn of the event loop leaves as one piece, whichever
+ * sockets made us write it: many small messages cost one system call.
  */
 export class Output {
   readonly #socket: Socket
@@ -30,7 +30,7 @@ export class Output {
     this.#pieces.push(bytes)
     if (this.#isScheduled) return
     this.#isScheduled = true
-    process.nextTick(() => this.flush())
+    setImmediate(() => this.flush())
   }
 
   /** Sends now what was written. */
