@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { splitAddress } from '@flowforge/grpc/split-address'
 import { listenError } from '@flowforge/runtime/listen'
 import type { Logger } from '@flowforge/runtime/log'
+import { HeldResponse } from './held-response.ts'
 import { followTls, readTls, type TlsFiles } from './tls.ts'
 
 export interface HttpServer {
@@ -43,6 +44,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     keepAliveTimeout: 65_000,
     maxHeaderSize: options.headerBytesMax,
     noDelay: true,
+    ServerResponse: HeldResponse,
   }
   const { tls } = options
   const secure =
