@@ -5,9 +5,11 @@ import { BlockList, isIP } from 'node:net'
 /** Addresses of proxies, whose `X-Forwarded-*` headers are believed. */
 export class TrustedProxies {
   readonly #list = new BlockList()
+  readonly #isEmpty: boolean
 
   /** Throws about a range that is no `address` or `address/bits`. */
   constructor(ranges: readonly string[]) {
+    this.#isEmpty = ranges.length === 0
     for (const range of ranges) {
       const [address = '', bits] = range.split('/')
       const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
@@ -39,6 +41,7 @@ export class TrustedProxies {
   }
 
   #has(address: string): boolean {
+    if (this.#isEmpty) return false
     const version = isIP(address)
     return version !== 0 && this.#list.check(address, version === 6 ? 'ipv6' : 'ipv4')
   }

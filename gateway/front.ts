@@ -34,7 +34,8 @@ export function createFront({ headers, limits, places, transcoder }: FrontOption
       const methods = place?.methods ?? transcoder.allowedMethods(path)
       if (methods.length > 0 || path === '*') return answerOptions(request, response, methods)
     }
-    await limits.ofAddress(limitedAddress(headers.proxies.clientOf(request)), response)
+    const counting = limits.ofAddress(limitedAddress(headers.proxies.clientOf(request)), response)
+    if (counting !== undefined) await counting
     if (place === undefined) return transcoder.handle(request, response)
     if (!place.methods.includes(request.method ?? '')) {
       throw new RpcError(status.UNIMPLEMENTED, `only ${place.methods.join(', ')} is possible here`, {

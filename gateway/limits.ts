@@ -7,9 +7,9 @@ import { SlidingWindow, type Counted } from './sliding-window.ts'
 
 export interface Limits {
   /** Counts a principal's request and tells what is left in the answer's headers; throws 429 beyond the limit. */
-  ofPrincipal(principal: string, response: ServerResponse): Promise<void>
+  ofPrincipal(principal: string, response: ServerResponse): void | Promise<void>
   /** Counts a request of an address, whoever makes it; throws 429 beyond the limit. */
-  ofAddress(address: string, response: ServerResponse): Promise<void>
+  ofAddress(address: string, response: ServerResponse): void | Promise<void>
 }
 
 /** How many requests in a minute; an address is not limited if that is undefined. */
@@ -18,24 +18,31 @@ export interface PerMinute {
   readonly address: number | undefined
 }
 
-/** Limits counted in this process, or by all gateways together where there is a Redis. */
+/** Limits counted in this process at once, or by all gateways together where there is a Redis. */
 export function limits(perMinute: PerMinute, redis: Redis | undefined): Limits {
   const principals = new SlidingWindow('principal', perMinute.principal, redis)
   const ofAddress = perMinute.address
   const addresses = ofAddress === undefined ? undefined : new SlidingWindow('address', ofAddress, redis)
   return {
-    async ofPrincipal(principal, response) {
-      const counted = await principals.count(principal)
-      tell(response, 'principal', perMinute.principal, counted)
-      if (!counted.isWithin) throw tooMany(`more than ${perMinute.principal} requests in a minute`, counted)
+    ofPrincipal(principal, response) {
+      return afterCounting(principals.count(principal), (counted) => {
+        tell(response, 'principal', perMinute.principal, counted)
+        if (!counted.isWithin) throw tooMany(`more than ${perMinute.principal} requests in a minute`, counted)
+      })
     },
-    async ofAddress(address, response) {
-      const counted = await addresses?.count(address)
-      if (counted === undefined || counted.isWithin) return
-      tell(response, 'address', ofAddress!, counted)
-      throw tooMany(`more than ${ofAddress} requests in a minute from this address`, counted)
+    ofAddress(address, response) {
+      if (addresses === undefined) return
+      return afterCounting(addresses.count(address), (counted) => {
+        if (counted.isWithin) return
+        tell(response, 'address', ofAddress!, counted)
+        throw tooMany(`more than ${ofAddress} requests in a minute from this address`, counted)
+      })
     },
   }
+}
+
+function afterCounting(counted: Counted | Promise<Counted>, judge: (counted: Counted) => void): void | Promise<void> {
+  return counted instanceof Promise ? counted.then(judge) : judge(counted)
 }
 
 /** `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10, and the three headers of its drafts up to 06. */

@@ -6,7 +6,7 @@
  *     |···············|·······x
  *             |--------60 s----|       count = last × 50 % + current
  *
- * Counters are rate-limiter-flexible's: in memory, or in Redis with memory in its place while Redis is gone.
+ * Counters are in memory, or in Redis by rate-limiter-flexible, with its memory in its place while Redis is gone.
  */
 import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible'
@@ -29,46 +29,62 @@ const keysMax = 100_000
 /** Counts up to `limit` requests of each key in any 60 s; `name` keeps the counters of several limits apart. */
 export class SlidingWindow {
   readonly #limit: number
-  readonly #counters: RateLimiterMemory | RateLimiterRedis
-  /** How many were counted in the last minute; it is over, so its count is read once. */
-  readonly #last = new LRUCache<string, { window: number; count: number }>({ max: keysMax })
+  /** What is known here: all of it, or with Redis only how many the last minute had; it is over, so that is read once. */
+  readonly #own = new LRUCache<string, { window: number; last: number; current: number }>({ max: keysMax })
+  readonly #shared: RateLimiterRedis | undefined
 
   constructor(name: string, limit: number, redis?: Redis) {
     this.#limit = limit
     const options = { ...uncounted, keyPrefix: `flowforge:limit:${name}` }
-    const memory = new RateLimiterMemory(options)
-    this.#counters =
-      redis === undefined
-        ? memory
-        : new RateLimiterRedis({
-            ...options,
-            storeClient: redis,
-            useRedisPackage: true,
-            rejectIfRedisNotReady: true,
-            insuranceLimiter: memory,
-          })
+    this.#shared =
+      redis &&
+      new RateLimiterRedis({
+        ...options,
+        storeClient: redis,
+        useRedisPackage: true,
+        rejectIfRedisNotReady: true,
+        insuranceLimiter: new RateLimiterMemory(options),
+      })
   }
 
   /** Counts one request, unless it is beyond the limit: who is refused does not wait longer for having asked. */
-  async count(key: string, now = Date.now()): Promise<Counted> {
+  count(key: string, now = Date.now()): Counted | Promise<Counted> {
     const window = Math.floor(now / windowMs)
     const passed = (now % windowMs) / windowMs
-    const [last, { consumedPoints: current }] = await Promise.all([
-      this.#lastCount(key, window),
-      this.#counters.consume(`${key}:${window}`),
-    ])
-    const remaining = Math.floor(this.#limit - last * (1 - passed) - current)
-    if (remaining >= 0) return { isWithin: true, remaining, waitMs: (1 - passed) * windowMs }
-    await this.#counters.reward(`${key}:${window}`)
-    return { isWithin: false, remaining: 0, waitMs: this.#wait(last, current - 1, passed) }
+    if (this.#shared !== undefined) return this.#countShared(this.#shared, key, window, passed)
+    let own = this.#own.get(key)
+    if (own?.window !== window) {
+      own = { window, last: own?.window === window - 1 ? own.current : 0, current: 0 }
+      this.#own.set(key, own)
+    }
+    const counted = this.#judge(own.last, own.current + 1, passed)
+    if (counted.isWithin) own.current++
+    return counted
   }
 
-  async #lastCount(key: string, window: number): Promise<number> {
-    const known = this.#last.get(key)
-    if (known?.window === window) return known.count
-    const count = (await this.#counters.get(`${key}:${window - 1}`))?.consumedPoints ?? 0
-    this.#last.set(key, { window, count })
-    return count
+  async #countShared(counters: RateLimiterRedis, key: string, window: number, passed: number): Promise<Counted> {
+    const [last, { consumedPoints: current }] = await Promise.all([
+      this.#lastCount(counters, key, window),
+      counters.consume(`${key}:${window}`),
+    ])
+    const counted = this.#judge(last, current, passed)
+    if (!counted.isWithin) await counters.reward(`${key}:${window}`)
+    return counted
+  }
+
+  async #lastCount(counters: RateLimiterRedis, key: string, window: number): Promise<number> {
+    const known = this.#own.get(key)
+    if (known?.window === window) return known.last
+    const last = (await counters.get(`${key}:${window - 1}`))?.consumedPoints ?? 0
+    this.#own.set(key, { window, last, current: 0 })
+    return last
+  }
+
+  /** Whether the last of `current` requests is within the limit. */
+  #judge(last: number, current: number, passed: number): Counted {
+    const remaining = Math.floor(this.#limit - last * (1 - passed) - current)
+    if (remaining >= 0) return { isWithin: true, remaining, waitMs: (1 - passed) * windowMs }
+    return { isWithin: false, remaining: 0, waitMs: this.#wait(last, current - 1, passed) }
   }
 
   /** How long until one more fits: while the last minute slides out, or else the current one. */
