@@ -25,7 +25,7 @@ import { connectRedis } from './redis.ts'
 import { errorDomain, refusal } from './refusal.ts'
 import { sendAnswer } from './send-answer.ts'
 import { startHttpServer, type HttpServer } from './server.ts'
-import { createTranscoder, type TranscoderOptions } from './transcoder/transcoder.ts'
+import { createTranscoder, type Route, type TranscoderOptions } from './transcoder/transcoder.ts'
 import { dialUpstreams } from './upstreams.ts'
 import { watchedFields } from './watched.ts'
 
@@ -68,8 +68,11 @@ export async function startGateway(
       return method.methodKind === 'unary' ? policy?.timeoutMs : policy?.idleTimeoutMs
     },
     async admit({ request, response, route, variables, metadata }) {
-      const principal = await authenticate(request.headers.authorization)
-      await limit.ofPrincipal(principal.name, response)
+      // What is known at once is not waited for: each turn of waiting costs a request as much as the check itself.
+      const asked = authenticate(request.headers.authorization)
+      const principal = asked instanceof Promise ? await asked : asked
+      const counting = limit.ofPrincipal(principal.name, response)
+      if (counting !== undefined) await counting
       const project = authorize(principal, policies.get(route.path)!, variables.values())
       metadata.set('flowforge-principal', principal.name)
       metadata.set('flowforge-project', project)
@@ -137,8 +140,14 @@ export async function startGateway(
 }
 
 function observer(log: Logger): NonNullable<TranscoderOptions['observe']> {
+  // Those of each route by status: resolving labels costs more than counting.
+  const counters = new Map<Route | undefined, Counter.Internal[]>()
   return (request, response, route, error) => {
-    requests.inc({ route: route?.path.slice(1) ?? 'none', status: response.statusCode })
+    let byStatus = counters.get(route)
+    if (byStatus === undefined) counters.set(route, (byStatus = []))
+    const { statusCode } = response
+    byStatus[statusCode] ??= requests.labels(route?.path.slice(1) ?? 'none', String(statusCode))
+    byStatus[statusCode].inc()
     if (error !== undefined && error.httpStatus === 500) {
       log.error(
         { err: error.cause ?? error, route: route?.path, requestId: request.headers['x-request-id'] },
