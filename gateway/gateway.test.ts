@@ -303,6 +303,14 @@ test('stopping ends streams with an error that says so, and lets requests finish
   await stopped
 })
 
+test('whoever is answered while the gateway prepares to stop is asked to come back on another connection', async (t) => {
+  const { url, gateway } = await startBehind(t)
+  const connection = async () => (await fetch(`${url}/healthz`)).headers.get('connection')
+  equal(await connection(), 'keep-alive')
+  gateway.leave()
+  equal(await connection(), 'close')
+})
+
 test('a connection on which nothing ever came does not hold up the stop', async (t) => {
   const behind = await startBehind(t)
   const silent = connect(Number(new URL(behind.url).port), '127.0.0.1')

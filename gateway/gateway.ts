@@ -129,7 +129,7 @@ export async function startGateway(
       transcoder.endStreams(refusal(status.UNAVAILABLE, 'STOPPING', 'the gateway is stopping; try again')),
   })
   return {
-    port: server.port,
+    ...server,
     async stop(graceMs) {
       await server.stop(graceMs)
       keys.close()

@@ -15,5 +15,6 @@ await runProcess('gateway', async ({ log, health, onStop }) => {
   onStop(() => admin.stop())
   const gateway = await startGateway(config, workload, log, () => process.kill(process.pid, 'SIGTERM'))
   onStop(() => gateway.stop(drainMsMax))
+  health.onChange((isReady) => isReady || gateway.leave())
   log.info({ port: gateway.port }, 'serving')
 })

@@ -10,6 +10,8 @@ import { followTls, readTls, type TlsFiles } from './tls.ts'
 
 export interface HttpServer {
   readonly port: number
+  /** Asks with each answer to close its connection, so that callers come back elsewhere before this port is gone. */
+  leave(): void
   /** Lets requests finish for `graceMs`, ends streams, then closes what is left. */
   stop(graceMs: number): Promise<void>
 }
@@ -31,9 +33,9 @@ export interface HttpServerOptions {
 
 /** Starts to listen. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  let isStopping = false
+  let isLeaving = false
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    if (isStopping) response.setHeader('connection', 'close')
+    if (isLeaving) response.setHeader('connection', 'close')
     void options.handle(request, response)
   }
   const limits = {
@@ -62,8 +64,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   await listening(server, options.listen)
   return {
     port: (server.address() as AddressInfo).port,
+    leave: () => void (isLeaving = true),
     async stop(graceMs) {
-      isStopping = true
+      isLeaving = true
       unfollow?.()
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       closeIdle()
