@@ -28,8 +28,9 @@ const refusedMs = 1_000
 const rewatchMs = 500
 
 /**
- * Verifies keys, each remembered by its hash for `cacheMs`. The accounts service tells of keys that change, wherever that
- * was done; only while that stream is broken is a revoked key accepted for up to `cacheMs`.
+ * Verifies keys, each remembered for `cacheMs`: a valid one as it is, since hashing it each time would cost more than the
+ * whole check, and a wrong one, which may be anything, by its hash. The accounts service tells of keys that change,
+ * wherever that was done; only while that stream is broken is a revoked key accepted for up to `cacheMs`.
  */
 export function apiKeys(accounts: Channel, cacheMs: number, log: Logger): ApiKeys {
   const auth = client(AuthServiceClient, accounts)
@@ -47,7 +48,7 @@ export function apiKeys(accounts: Channel, cacheMs: number, log: Logger): ApiKey
       const principal: Principal = { name: answer.principal, projects: [answer.project], roles }
       // A change that was told meanwhile may be of this key: the answer holds for those who asked, and is not kept.
       if (changes === changesBefore) {
-        known.set(digest, { principal, expiresMs: answer.expireTime?.getTime() ?? Number.POSITIVE_INFINITY })
+        known.set(secret, { principal, expiresMs: answer.expireTime?.getTime() ?? Number.POSITIVE_INFINITY })
       }
       return principal
     } catch (error) {
@@ -63,15 +64,15 @@ export function apiKeys(accounts: Channel, cacheMs: number, log: Logger): ApiKey
   void watch(auth, log, stopped.signal, (names) => {
     changes++
     if (names === 'all') return known.clear()
-    for (const [digest, { principal }] of known) if (names.has(principal.name)) known.delete(digest)
+    for (const [secret, { principal }] of known) if (names.has(principal.name)) known.delete(secret)
   })
 
   return {
     close: () => stopped.abort(),
     verify(secret) {
-      const digest = hash('sha256', secret, 'base64')
-      const entry = known.get(digest)
+      const entry = known.get(secret)
       if (entry !== undefined && entry.expiresMs > Date.now()) return entry.principal
+      const digest = hash('sha256', secret, 'base64')
       const wrong = refused.get(digest)
       if (wrong !== undefined) throw wrong
       // Everybody who comes with the same key meanwhile waits for the one question.
