@@ -3,7 +3,10 @@ import { addVary, entityTag, sendContent, sendData } from './send-content.ts'
 import type { Answer, Exchange } from './transcoder/transcoder.ts'
 
 /** Sends an answer in the form that its request asks for. */
-export function sendAnswer({ request, response }: Exchange, { contentType, headers, data }: Answer): Promise<void> {
+export function sendAnswer(
+  { request, response }: Exchange,
+  { contentType, headers, data }: Answer,
+): void | Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return sendData(request, response, 200, { ...headers, 'content-type': contentType }, data)
   }

@@ -16,43 +16,41 @@ export function entityTag(data: Uint8Array): string {
 }
 
 /** Sends what a GET or HEAD found, or only that the caller has it already. `headers` hold its ETag. */
-export async function sendContent(
+export function sendContent(
   request: IncomingMessage,
   response: ServerResponse,
   headers: Readonly<Record<string, string>> & { etag: string; 'content-type': string },
   data: Buffer,
-): Promise<void> {
+): void | Promise<void> {
   if (isKnown(request.headers['if-none-match'], headers.etag)) {
     const { 'content-type': _, ...validators } = headers
     response.writeHead(304, validators).end()
     return
   }
-  await sendData(request, response, 200, headers, data)
+  return sendData(request, response, 200, headers, data)
 }
 
 /** Sends a body, compressed if that is worth it and the caller takes it. */
-export async function sendData(
+export function sendData(
   request: IncomingMessage,
   response: ServerResponse,
   status: number,
   headers: Readonly<Record<string, string>>,
   data: Buffer,
-): Promise<void> {
+): void | Promise<void> {
   const isText = /^(?:application\/(?:json|[\w.+-]+\+json)|text\/)/.test(headers['content-type'] ?? '')
   const coding = isText && data.length >= compressedBytesMin ? codingFor(request) : undefined
   if (isText) addVary(response, 'Accept-Encoding')
   if (coding === undefined) {
-    response.writeHead(status, { ...headers, 'content-length': data.length })
-    response.end(request.method === 'HEAD' ? undefined : data)
+    response.setHeader('content-length', data.length)
+    response.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : data)
     return
   }
-  const compressed = request.method === 'HEAD' ? undefined : await compress(data, coding)
-  response.writeHead(status, {
-    ...headers,
-    'content-encoding': coding,
-    ...(compressed && { 'content-length': compressed.length }),
+  const coded = { ...headers, 'content-encoding': coding }
+  if (request.method === 'HEAD') return void response.writeHead(status, coded).end()
+  return compress(data, coding).then((compressed) => {
+    response.writeHead(status, { ...coded, 'content-length': compressed.length }).end(compressed)
   })
-  response.end(compressed)
 }
 
 /** Adds a header that the answer depends on to `Vary`. */
