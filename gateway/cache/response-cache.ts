@@ -52,6 +52,7 @@ const secondBumpMs = 10_000
 
 export class ResponseCache {
   readonly counts: Record<Outcome, number> = { hit: 0, stale: 0, miss: 0, bypass: 0, refresh: 0, invalidation: 0 }
+  readonly #counters: Partial<Record<Outcome, Counter.Internal>> = {}
   readonly #options: ResponseCacheOptions
   /** Calls that several callers wait for, by key and generations: who comes after a change starts a call of its own. */
   readonly #calls = new Map<string, Promise<Answer>>()
@@ -160,7 +161,7 @@ export class ResponseCache {
 
   #count(outcome: Outcome): void {
     this.counts[outcome]++
-    outcomes.inc({ outcome })
+    ;(this.#counters[outcome] ??= outcomes.labels(outcome)).inc()
   }
 }
 
