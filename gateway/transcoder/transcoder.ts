@@ -116,7 +116,9 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
     return upstream !== undefined
   })
   const resumes = new Map<DescMethod, Resume>()
+  const timeoutsMs = new Map<DescMethod, number>()
   for (const { method } of table.values) {
+    timeoutsMs.set(method, options.timeoutMs?.(method) ?? Number.POSITIVE_INFINITY)
     const fields = method.methodKind === 'server_streaming' ? options.resume?.(method) : undefined
     if (fields !== undefined) resumes.set(method, compileResume(method, fields))
   }
@@ -167,7 +169,7 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
       if (resume !== undefined && typeof lastId === 'string' && lastId !== '') resume.after(tree, lastId)
       options.complete?.(exchange, tree)
     })
-    const limitMs = options.timeoutMs?.(route.method) ?? Number.POSITIVE_INFINITY
+    const limitMs = timeoutsMs.get(route.method)!
     const isStream = route.method.methodKind === 'server_streaming'
     // A stream may last for ever and only its silence is bounded, unless the caller bounds the whole.
     const deadline = startedMs + (isStream ? askedMs : Math.min(askedMs, limitMs))
