@@ -6,7 +6,7 @@ import type { WatchApiKeysResponse } from '@flowforge/proto/flowforge/accounts/v
 import { Role } from '@flowforge/proto/flowforge/mesh/v1/policy.ts'
 import { client } from '@flowforge/runtime/client'
 import { AuthServiceClient } from '@flowforge/proto/flowforge/accounts/v1/auth_service.ts'
-import { refused } from './testing/refused.ts'
+import { refused } from '@flowforge/runtime/testing/refused'
 import { serveAccounts, type ServedAccounts } from './testing/serve.ts'
 
 const parent = 'projects/default'

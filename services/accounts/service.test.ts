@@ -12,7 +12,7 @@ import { AuthServiceClient } from '@flowforge/proto/flowforge/accounts/v1/auth_s
 import { Role } from '@flowforge/proto/flowforge/mesh/v1/policy.ts'
 import { client } from '@flowforge/runtime/client'
 import { StatusError } from '@flowforge/runtime/status'
-import { refused } from './testing/refused.ts'
+import { refused } from '@flowforge/runtime/testing/refused'
 import { serveAccounts } from './testing/serve.ts'
 
 const parent = 'projects/default'

@@ -6,7 +6,7 @@ import {
   UpdateSubscriptionRequest,
 } from '@flowforge/proto/flowforge/notifications/v1/subscription_service.ts'
 import { TaskState } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
-import { refused } from './testing/refused.ts'
+import { refused } from '@flowforge/runtime/testing/refused'
 import { serveNotifications } from './testing/serve.ts'
 
 const parent = 'projects/default'

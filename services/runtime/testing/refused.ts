@@ -1,5 +1,5 @@
 import { rejects } from 'node:assert/strict'
-import { codeName, StatusError } from '@flowforge/runtime/status'
+import { codeName, StatusError } from '../status.ts'
 
 /** Sees a call refused with this code, and with these violated fields if there are any. */
 export async function refused(code: string, call: Promise<unknown>, ...fields: string[]): Promise<void> {
