@@ -1,5 +1,5 @@
 /** `npm run load -- <suite> [options]`: measurements that take minutes, each with a folder of its own. */
-import { writeCapacity } from './capacity/report.ts'
+import { runCapacity } from './capacity/run.ts'
 import { runCompare } from './compare/run.ts'
 import { runEngine } from './engine/run.ts'
 import { runGateway } from './gateway/run.ts'
@@ -9,7 +9,7 @@ import { runScaling } from './scaling/run.ts'
 import { runRuntime } from './runtime/run.ts'
 
 const suites = new Map([
-  ['capacity', writeCapacity],
+  ['capacity', runCapacity],
   ['compare', runCompare],
   ['engine', runEngine],
   ['gateway', runGateway],

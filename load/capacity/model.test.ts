@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict'
 import { test } from 'node:test'
-import type { HttpResults } from '../http/results.ts'
 import { fitLine, fitModel, needOf, type Model } from './model.ts'
 import { capacityReport } from './report.ts'
+import type { CapacityPoint } from './results.ts'
 
 test('a line is found again from points on it', () => {
   const { idle, perTask, fit } = fitLine([100, 200, 1_000].map((x) => ({ x, y: 0.05 + x * 0.0004 })))
@@ -32,13 +32,25 @@ test('beyond the highest measured rate nothing gets cheaper', () => {
   ok(Math.abs(needOf(measured, 'tasks', 10_000).cores - 6) < 1e-9)
 })
 
-test('without the measurements that it is made from there is no model', () => {
-  throws(() => fitModel({ machine: { cpu: '', cores: 2, memoryGiB: 1, system: '' }, runs: [] }), /npm run load -- http/)
+test('two rates are too few for a model', () => {
+  throws(() => fitModel([pointAt(100), pointAt(200)]), /three rates/)
+})
+
+test('the workers of a point count together', () => {
+  ok(Math.abs(fitModel([100, 200, 400].map(pointAt)).worker.perTask - 0.0002) < 1e-9)
 })
 
 test('the document has each size, and no hole', () => {
-  const results: HttpResults = { machine: { cpu: 'cpu', cores: 2, memoryGiB: 4, system: 'Linux' }, runs: [] }
-  const text = capacityReport(results, model)
+  const machine = { cpu: 'cpu', cores: 2, memoryGiB: 4, system: 'Linux' }
+  const points = [100, 200, 400].map(pointAt)
+  const text = capacityReport({ time: '2026-01-01T00:00:00Z', commit: 'abc', machine, points }, model)
   for (const size of ['small', 'medium', 'large', '10×']) equal(text.split(`| ${size} |`).length, 4)
   ok(!/NaN|undefined|Infinity/.test(text))
 })
+
+function pointAt(perSecond: number): CapacityPoint {
+  const cores = perSecond * 0.0001
+  const names = ['gateway', 'tasks', 'postgres', 'worker-1', 'worker-2']
+  const usage = names.map((name) => ({ name, cores, memoryMiB: 100 }))
+  return { perSecond, p95Ms: 10, errorShare: 0, usage, connectionsBusy: 2 }
+}

@@ -1,5 +1,6 @@
 /** What a rate of tasks needs, as straight lines through what was measured: each component's processor time a task. */
-import type { HttpResults } from '../http/results.ts'
+import type { Usage } from '../usage.ts'
+import type { CapacityPoint } from './results.ts'
 
 /** Cores that a component takes at a rate: `idle + perTask * rate`. */
 export interface Line {
@@ -16,19 +17,26 @@ export const components = ['gateway', 'tasks', 'postgres', 'worker'] as const
 export type Modelled = (typeof components)[number]
 export type Model = Record<Modelled, Line>
 
-/** Scenarios in which tasks are created and run at one rate, with the payload that most have. */
-const fitted = ['users-100', 'users-500', 'users-1000', 'tenants']
-
 /** Fits the model; throws when there are too few measurements. */
-export function fitModel({ runs }: HttpResults): Model {
-  const used = runs.filter(({ name }) => fitted.includes(name))
-  if (used.length < 3) throw new Error(`the model needs ${fitted.join(', ')}: npm run load -- http`)
-  const lineOf = (component: Modelled): Line => {
-    const coresOf = (run: (typeof used)[number]) =>
-      run.usage.filter(({ name }) => name.replace(/-\d+$/, '') === component).reduce((sum, { cores }) => sum + cores, 0)
-    return fitLine(used.map((run) => ({ x: run.perSecond, y: coresOf(run) })))
-  }
+export function fitModel(points: CapacityPoint[]): Model {
+  if (points.length < 3) throw new Error('the model needs three rates at least')
+  const lineOf = (component: Modelled) =>
+    fitLine(points.map((point) => ({ x: point.perSecond, y: coresOf(point, component) })))
   return Object.fromEntries(components.map((component) => [component, lineOf(component)])) as Model
+}
+
+/** Cores that all instances of a component took. */
+export function coresOf({ usage }: CapacityPoint, component: Modelled): number {
+  return instancesOf(usage, component).reduce((sum, { cores }) => sum + cores, 0)
+}
+
+/** The most memory that an instance of a component was seen to have, MiB. */
+export function memoryOf(points: CapacityPoint[], component: Modelled): number {
+  return Math.max(...points.flatMap(({ usage }) => instancesOf(usage, component).map(({ memoryMiB }) => memoryMiB)))
+}
+
+function instancesOf(usage: Usage[], component: Modelled): Usage[] {
+  return usage.filter(({ name }) => name.replace(/-\d+$/, '') === component)
 }
 
 /** The line with the least squares through points, which does not begin below zero. */

@@ -1,9 +1,7 @@
-/** docs/capacity.md, from the model. */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { root } from '@flowforge/local/config'
-import { readHttpResults, type HttpResults } from '../http/results.ts'
-import { components, fitModel, needOf, type Model } from './model.ts'
+/** docs/capacity.md, from what was measured and the model. */
+import { short } from '../report/numbers.ts'
+import { components, coresOf, memoryOf, needOf, type Modelled, type Model } from './model.ts'
+import type { CapacityPoint, CapacityResults } from './results.ts'
 
 const sizes: [name: string, tasksPerSecond: number][] = [
   ['small', 10],
@@ -14,26 +12,29 @@ const sizes: [name: string, tasksPerSecond: number][] = [
 
 /** What a core and a month cost where nothing better is known: the list price of common virtual machines. */
 const pricePerCoreMonth = 25
-const memoryMiBOf = { gateway: 256, tasks: 384, postgres: 2_048, worker: 256 }
+/** Planned for PostgreSQL, whose memory is what it is given; the other components' is measured. */
+const postgresMiB = 2_048
 
-/** `npm run load -- capacity`: writes docs/capacity.md from the last load results. */
-export async function writeCapacity(): Promise<void> {
-  const results = readHttpResults()
-  if (!results) throw new Error('there are no results yet: npm run load -- http')
-  writeFileSync(join(root, 'docs/capacity.md'), capacityReport(results, fitModel(results)))
-}
-
-export function capacityReport({ machine }: HttpResults, model: Model): string {
+/** The whole document. */
+export function capacityReport({ machine, time, commit, points }: CapacityResults, model: Model): string {
   return `# Capacity
 
-What N tasks a second need, from what was measured. Written by \`npm run load -- capacity\` from \`load/results/http.json\`; do
-not edit. A task here is created by one HTTP call with 400 bytes of payload, stored, leased and finished by a worker whose
+What N tasks a second need, from what was measured. Written by \`npm run load -- capacity\` from
+\`load/results/capacity.json\`; do not edit. A task here is created by one HTTP call with 400 bytes of payload, stored, leased and finished by a worker whose
 handler does nothing. Bulk creation is far cheaper (\`load/engine/README.md\`); what handlers themselves need comes on top.
+
+## Measured
+
+One instance of each component and two workers, 200 callers, on ${machine.cores} cores of ${machine.cpu} that carry the load too.
+${time.slice(0, 16).replace('T', ' ')} UTC, commit ${commit}.
+
+| tasks/s | p95 ms | errors | ${components.map((name) => `${name}, cores`).join(' | ')} | connections of tasks at work at once |
+| --- | --- | --- | ${components.map(() => '---').join(' | ')} | --- |
+${points.map(pointRow).join('\n')}
 
 ## Model
 
-Each component's processor time is a line over the rate, fitted to the scenarios of \`load\` with one rate and that payload.
-Machine: ${machine.cores} cores of ${machine.cpu}. R² near 1 means that the line explains what was measured; near 0 that other
+Each component's processor time is a line over the rate, fitted to these points. R² near 1 means that the line explains what was measured; near 0 that other
 things on the machine weighed more. Beyond the highest measured rate the need is taken to grow with the rate, and
 PostgreSQL's disk may become the limit first.
 
@@ -52,8 +53,8 @@ ${sizes.map(([name, rate]) => sizeRow(model, name, rate)).join('\n')}
 
 ## Connections and pools
 
-A tasks instance opens at most 10 connections for statements and 1 that listens; statements carry what arrived meanwhile, so
-more connections would make batches smaller, not the service faster. \`accounts\` and \`notifications\` open at most 10 each. The
+A tasks instance opens at most 10 connections for statements and 1 that listens; a statement carries all that arrived
+meanwhile, so ${Math.max(...points.map(({ connectionsBusy }) => connectionsBusy))} were at work at once at most, and more of them would make batches smaller, not the service faster. \`accounts\` and \`notifications\` open at most 10 each. The
 sum must stay below the role's limit (\`connection limit\`, 40 by default) and PostgreSQL's \`max_connections\`; from the large
 size on put a pooler in transaction mode between, for all but the listening connection.
 
@@ -63,13 +64,19 @@ ${sizes.map(([name, rate]) => connectionRow(model, name, rate)).join('\n')}
 
 ## Cost
 
-An assumption to be replaced by your own: ${pricePerCoreMonth} € for a core and its share of memory a month. Memory is what instances were seen to
-need at most, rounded up.
+An assumption to be replaced by your own: ${pricePerCoreMonth} € for a core and its share of memory a month. Memory is what an instance was seen to
+have at most, rounded up, and 2 GiB for PostgreSQL.
 
 | size | cores asked for | memory, GiB | € a month | € for a million tasks |
 | --- | --- | --- | --- | --- |
-${sizes.map(([name, rate]) => costRow(model, name, rate)).join('\n')}
+${sizes.map(([name, rate]) => costRow(model, points, name, rate)).join('\n')}
 `
+}
+
+function pointRow(point: CapacityPoint): string {
+  const { perSecond, p95Ms, errorShare, connectionsBusy } = point
+  const cores = components.map((name) => coresOf(point, name).toFixed(2)).join(' | ')
+  return `| ${perSecond} | ${short(p95Ms)} | ${(errorShare * 100).toFixed(2)} % | ${cores} | ${connectionsBusy} |`
 }
 
 function sizeRow(model: Model, name: string, rate: number): string {
@@ -83,11 +90,13 @@ function connectionRow(model: Model, name: string, rate: number): string {
   return `| ${name} | ${instances} | ${connections} | ${connections + 40} |`
 }
 
-function costRow(model: Model, name: string, rate: number): string {
+function costRow(model: Model, points: CapacityPoint[], name: string, rate: number): string {
+  const memoryMiBOf = (component: Modelled) =>
+    component === 'postgres' ? postgresMiB : Math.ceil(memoryOf(points, component) / 64) * 64
   const needs = components.map((component) => ({ component, ...needOf(model, component, rate) }))
   // What is asked for: an instance has half a core at least, and as much as it needs at its planned business.
   const cores = needs.reduce((sum, one) => sum + Math.max(one.instances * 0.5, one.cores / 0.6), 0)
-  const memory = needs.reduce((sum, { component, instances }) => sum + instances * memoryMiBOf[component], 0) / 1_024
+  const memory = needs.reduce((sum, { component, instances }) => sum + instances * memoryMiBOf(component), 0) / 1_024
   const price = Math.round(cores * pricePerCoreMonth)
   const million = price / ((rate * 86_400 * 30) / 1e6)
   return `| ${name} | ${cores.toFixed(1)} | ${memory.toFixed(1)} | ${price} | ${million.toFixed(2)} |`

@@ -1,11 +1,8 @@
 /** `npm run load -- http`: scenarios against `npm start`'s processes on this machine. */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startSystem } from '@flowforge/local/system'
 import { commit, machine } from '../facts.ts'
 import { short } from '../report/numbers.ts'
+import { withFreshSystem } from './fresh-system.ts'
 import { measure, type Measured } from './measure.ts'
 import { writeLoadReport } from './report.ts'
 import { writeHttpResults } from './results.ts'
@@ -32,7 +29,9 @@ export async function runHttp(args: string[]): Promise<void> {
   for (const scenario of chosen) {
     if (interrupted.signal.aborted) break
     process.stderr.write(`${scenario.name}: ${scenario.title}, ${scenario.seconds} s\n`)
-    const measured = await onFreshSystem(scenario, interrupted.signal)
+    const measured = await withFreshSystem(scenario, interrupted.signal, (system) =>
+      measure(system, scenario, interrupted.signal),
+    )
     runs.push({ ...measured, time: new Date().toISOString(), commit: await commit() })
     if (!json) process.stdout.write(`${line(measured)}\n`)
   }
@@ -40,26 +39,6 @@ export async function runHttp(args: string[]): Promise<void> {
   if (keep || interrupted.signal.aborted) return
   writeHttpResults(machine(), runs)
   writeLoadReport()
-}
-
-async function onFreshSystem(scenario: Scenario, signal: AbortSignal): Promise<Measured> {
-  const folder = mkdtempSync(join(tmpdir(), 'flowforge-load-'))
-  // PostgreSQL may run as another user, who must be able to pass.
-  chmodSync(folder, 0o711)
-  const env = { FLOWFORGE_LOG_LEVEL: 'warn', FLOWFORGE_WORKER_CONCURRENCY: String(Math.max(1, scenario.capacity)) }
-  const system = await startSystem({
-    dataDir: join(folder, 'data'),
-    port: 0,
-    workers: scenario.capacity > 0 ? 2 : 0,
-    env,
-    signal,
-  })
-  try {
-    return await measure(system, scenario, signal)
-  } finally {
-    await system.stop()
-    rmSync(folder, { recursive: true, force: true })
-  }
 }
 
 function line({ perSecond, errorShare, latencies, backlogMax, usage: used }: Measured): string {

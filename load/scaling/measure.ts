@@ -9,6 +9,7 @@ import { supervise, type Supervised } from '@flowforge/local/supervise'
 import { startSystem } from '@flowforge/local/system'
 import { HttpTarget } from '../http-target.ts'
 import { LatencyRecorder } from '../latencies.ts'
+import { handledCalls } from './handled-calls.ts'
 import { Quota } from './quota.ts'
 
 export type Scaled = 'gateway' | 'tasks'
@@ -124,11 +125,6 @@ async function callFor(target: HttpTarget, forMs: number, signal: AbortSignal) {
   return { latencies, errors, perSecond: (latencies.count * 1_000) / (performance.now() - startedAt) }
 }
 
-/** Calls or requests that an instance has answered so far, by its own metrics. */
 async function servedBy(adminPort: number): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
-  const counts = [
-    ...text.matchAll(/^(?:grpc_server_handled_total\{[^}]*CreateTask[^}]*\}|http_requests_total\{[^}]*\}) (\d+)/gm),
-  ]
-  return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+  return handledCalls(await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text())
 }

@@ -6,12 +6,15 @@ import { lineChart } from '../report/lines.ts'
 import type { Scaled, ScalingPoint } from './measure.ts'
 import type { ScalingResults } from './results.ts'
 
+type Measured = Pick<ScalingResults, 'time' | 'points'>
+
 const reports = join(root, 'docs/reports')
 
 export function writeScalingReport(results: ScalingResults): void {
   mkdirSync(join(reports, 'scaling'), { recursive: true })
   for (const component of ['gateway', 'tasks'] as const)
-    writeFileSync(join(reports, `scaling/${component}.svg`), chart(component, results))
+    for (const [place, measured] of places(results))
+      writeFileSync(join(reports, `scaling/${place}${component}.svg`), chart(component, measured))
   writeFileSync(join(reports, 'scaling.md'), scalingReport(results))
 }
 
@@ -27,8 +30,8 @@ instance would only take from the first what it gains, so each instance of the c
 had a small machine of its own, and the rest gets what is left. Sixty callers create tasks, each as soon as it was answered.
 ${time.slice(0, 16).replace('T', ' ')} UTC, commit ${commit}; ${machine.cpu}, ${machine.system}.
 
-${(['gateway', 'tasks'] as const).map((component) => section(component, results)).join('\n')}
-## How load is spread
+${(['gateway', 'tasks'] as const).map((component) => section(component, '', results.points)).join('\n')}
+${onCluster(results.kubernetes)}## How load is spread
 
 The gateway takes turns over all addresses of a service with each call, not with each connection
 (\`ipv4:host:port,host:port\` or \`dns:///name\` as its address; in a mesh the proxy does it, by latency). Whoever balances
@@ -43,15 +46,34 @@ instance may be killed, as [the experiments](chaos.md) do, and any number may be
 `
 }
 
-function section(component: Scaled, { points }: ScalingResults): string {
+/** What was measured where: here, and on a cluster. */
+function places({ time, points, kubernetes }: ScalingResults): [prefix: string, Measured][] {
+  return [['', { time, points }], ...(kubernetes ? [['kubernetes-', kubernetes] as [string, Measured]] : [])]
+}
+
+function onCluster(kubernetes: ScalingResults['kubernetes']): string {
+  if (!kubernetes) return ''
+  const { time, commit, cluster, shareOfCore, points } = kubernetes
+  return `## Replicas on Kubernetes
+
+\`npm run load -- scaling --kubernetes\` sets the replicas of the installed chart, with a limit of ${Math.round(shareOfCore * 1000)}m for each pod of
+the component in question and one replica of the other, and calls from a pod beside them. ${cluster};
+${time.slice(0, 16).replace('T', ' ')} UTC, commit ${commit}.
+
+${(['gateway', 'tasks'] as const).map((component) => section(component, 'kubernetes-', points)).join('\n')}
+`
+}
+
+function section(component: Scaled, prefix: string, points: ScalingPoint[]): string {
   const own = points.filter((point) => point.component === component)
-  if (own.length === 0) return `## ${component}\n\nNot measured.\n`
+  const title = prefix === '' ? `## ${component}` : `### ${component}`
+  if (own.length === 0) return `${title}\n\nNot measured.\n`
   const one = own.find(({ instances }) => instances === 1)
   const row = (point: ScalingPoint) =>
     `| ${point.instances} | ${point.perSecond} | ${one ? (point.perSecond / one.perSecond).toFixed(2) : ''} | ${point.p50Ms} | ${point.p95Ms} | ${point.errors} | ${point.served.join(', ')} | ${evenness(point)} |`
-  return `## ${component}
+  return `${title}
 
-![${component}](scaling/${component}.svg)
+![${component}](scaling/${prefix}${component}.svg)
 
 | instances | created/s | of one | p50 ms | p95 ms | errors | served by each | most to least |
 | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -64,7 +86,7 @@ function evenness({ served }: ScalingPoint): string {
   return least === 0 ? '–' : (Math.max(...served) / least).toFixed(2)
 }
 
-function chart(component: Scaled, { points, time }: ScalingResults): string {
+function chart(component: Scaled, { points, time }: Measured): string {
   const own = points.filter((point) => point.component === component)
   const line = (name: string, colour: string, y: (point: ScalingPoint) => number) => ({
     name,

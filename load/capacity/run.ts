@@ -1,0 +1,68 @@
+/** `npm run load -- capacity`: a ladder of rates, the model that is fitted to it, and docs/capacity.md. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { root } from '@flowforge/local/config'
+import { commit, machine } from '../facts.ts'
+import { measureRate } from './measure.ts'
+import { fitModel } from './model.ts'
+import { capacityReport } from './report.ts'
+import { readCapacityResults, writeCapacityResults, type CapacityPoint } from './results.ts'
+
+const rates = [50, 100, 200, 400, 600, 800, 1_000]
+
+const usage = `Usage: npm run load -- capacity [options]
+
+Creates and runs ${rates.join(', ')} tasks a second, each on a fresh system, and writes what they needed
+to docs/capacity.md, with what other rates will need.
+
+  --seconds N    of each rate (10)
+  --rewrite      only writes the document again, from the last data
+  --help         this text
+`
+
+export async function runCapacity(args: string[]): Promise<void> {
+  const { seconds, rewrite } = readOptions(args)
+  if (!rewrite) await measureAll(seconds)
+  const results = readCapacityResults()
+  if (!results) throw new Error('there is no data yet: leave --rewrite away')
+  writeFileSync(join(root, 'docs/capacity.md'), capacityReport(results, fitModel(results.points)))
+}
+
+async function measureAll(seconds: number): Promise<void> {
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
+  const points: CapacityPoint[] = []
+  for (const rate of rates) {
+    const point = await measureRate(rate, seconds, interrupted.signal)
+    points.push(point)
+    const cores = point.usage.reduce((sum, { cores: each }) => sum + each, 0)
+    process.stdout.write(
+      `${point.perSecond}/s: p95 ${point.p95Ms} ms, ${cores.toFixed(2)} cores, ${point.connectionsBusy} connections busy\n`,
+    )
+  }
+  writeCapacityResults({ time: new Date().toISOString(), commit: await commit(), machine: machine(), points })
+}
+
+function readOptions(args: string[]) {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        seconds: { type: 'string', default: '10' },
+        rewrite: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) {
+      process.stdout.write(usage)
+      process.exit(0)
+    }
+    const seconds = Number(values.seconds)
+    if (!(seconds >= 1 && seconds <= 600)) throw new Error('--seconds must be from 1 to 600')
+    return { seconds, rewrite: values.rewrite }
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
+    return process.exit(2)
+  }
+}
