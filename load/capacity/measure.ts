@@ -1,4 +1,4 @@
-/** One rate of tasks through a fresh system: what each component and the pool of connections took. */
+/** Rates of tasks through a fresh system: what each component and the pool of connections took. */
 import { setInterval } from 'node:timers'
 import type { System } from '@flowforge/local/system'
 import pg from 'pg'
@@ -7,21 +7,29 @@ import { measure } from '../http/measure.ts'
 import type { Scenario } from '../http/scenarios.ts'
 import type { CapacityPoint } from './results.ts'
 
-export async function measureRate(rate: number, seconds: number, signal: AbortSignal): Promise<CapacityPoint> {
-  const scenario: Scenario = {
-    name: `rate-${rate}`,
-    title: `${rate} tasks/s`,
-    users: 200,
-    ratePerSecond: () => rate,
-    seconds,
-    payloadBytes: 400,
-    capacity: 200,
-  }
-  return await withFreshSystem(scenario, signal, async (system) => {
-    const watch = await watchConnections(system)
-    const { perSecond, latencies, errorShare, usage } = await measure(system, scenario, signal)
-    return { perSecond, p95Ms: latencies.p95, errorShare, usage, connectionsBusy: await watch.stop() }
+/** Measures each rate on one system, the highest first, so that the compiler has done its work before the small ones. */
+export async function measureRates(
+  rates: number[],
+  seconds: number,
+  signal: AbortSignal,
+  onPoint: (point: CapacityPoint) => void,
+): Promise<CapacityPoint[]> {
+  const points: CapacityPoint[] = []
+  await withFreshSystem(scenarioOf(0, seconds), signal, async (system) => {
+    for (const rate of rates.toSorted((one, other) => other - one)) {
+      const watch = await watchConnections(system)
+      const { perSecond, latencies, errorShare, usage } = await measure(system, scenarioOf(rate, seconds), signal)
+      const point = { perSecond, p95Ms: latencies.p95, errorShare, usage, connectionsBusy: await watch.stop() }
+      points.unshift(point)
+      onPoint(point)
+    }
   })
+  return points
+}
+
+function scenarioOf(rate: number, seconds: number): Scenario {
+  const asked = { users: 200, ratePerSecond: () => rate, seconds, payloadBytes: 400, capacity: 200 }
+  return { name: `rate-${rate}`, title: `${rate} tasks/s`, ...asked }
 }
 
 const working = `select count(*) from pg_stat_activity where usename = 'flowforge_tasks' and state <> 'idle' and wait_event_type is distinct from 'Client'`

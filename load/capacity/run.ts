@@ -4,17 +4,17 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { root } from '@flowforge/local/config'
 import { commit, machine } from '../facts.ts'
-import { measureRate } from './measure.ts'
+import { measureRates } from './measure.ts'
 import { fitModel } from './model.ts'
 import { capacityReport } from './report.ts'
-import { readCapacityResults, writeCapacityResults, type CapacityPoint } from './results.ts'
+import { readCapacityResults, writeCapacityResults } from './results.ts'
 
 const rates = [50, 100, 200, 400, 600, 800, 1_000]
 
 const usage = `Usage: npm run load -- capacity [options]
 
-Creates and runs ${rates.join(', ')} tasks a second, each on a fresh system, and writes what they needed
-to docs/capacity.md, with what other rates will need.
+Creates and runs ${rates.join(', ')} tasks a second on a fresh system, and writes what they needed to
+docs/capacity.md, with what other rates will need.
 
   --seconds N    of each rate (10)
   --rewrite      only writes the document again, from the last data
@@ -32,15 +32,17 @@ export async function runCapacity(args: string[]): Promise<void> {
 async function measureAll(seconds: number): Promise<void> {
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
-  const points: CapacityPoint[] = []
-  for (const rate of rates) {
-    const point = await measureRate(rate, seconds, interrupted.signal)
-    points.push(point)
-    const cores = point.usage.reduce((sum, { cores: each }) => sum + each, 0)
-    process.stdout.write(
-      `${point.perSecond}/s: p95 ${point.p95Ms} ms, ${cores.toFixed(2)} cores, ${point.connectionsBusy} connections busy\n`,
-    )
-  }
+  const points = await measureRates(
+    rates,
+    seconds,
+    interrupted.signal,
+    ({ perSecond, p95Ms, usage, connectionsBusy }) => {
+      const cores = usage.reduce((sum, { cores: each }) => sum + each, 0)
+      process.stdout.write(
+        `${perSecond}/s: p95 ${p95Ms} ms, ${cores.toFixed(2)} cores, ${connectionsBusy} connections busy\n`,
+      )
+    },
+  )
   writeCapacityResults({ time: new Date().toISOString(), commit: await commit(), machine: machine(), points })
 }
 
