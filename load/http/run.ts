@@ -6,7 +6,7 @@ import { withFreshSystem } from './fresh-system.ts'
 import { measure, type Measured } from './measure.ts'
 import { writeLoadReport } from './report.ts'
 import { writeHttpResults } from './results.ts'
-import { longScenarios, scenarios, type Scenario } from './scenarios.ts'
+import { longScenarios, scenarios } from './scenarios.ts'
 
 const usage = `Usage: npm run load -- http [options]
 
