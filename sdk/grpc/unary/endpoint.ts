@@ -2,7 +2,8 @@
 import type { Socket } from 'node:net'
 import type { Address } from './addresses.ts'
 import { Connection } from './connection.ts'
-import { openSocket, type Tls } from './open-socket.ts'
+import type { Tls } from './open-socket.ts'
+import { reach } from './reach.ts'
 
 export interface EndpointEvents {
   /** Calls can be sent: the connection is there, or one of its streams ended. */
@@ -15,6 +16,8 @@ const backoffMsFirst = 100
 const backoffMsMax = 2_000
 // A server that accepts connections and never speaks HTTP/2 on them.
 const settingsMsMax = 10_000
+// Who ends connections sooner than this does not want us.
+const livedMsMin = 1_000
 
 export class Endpoint {
   readonly #address: Address
@@ -22,7 +25,7 @@ export class Endpoint {
   readonly #events: EndpointEvents
   #state: 'idle' | 'connecting' | 'ready' = 'idle'
   #connection: Connection | undefined
-  #socket: Socket | undefined
+  #attempt: { destroy(): void } | undefined
   #backoffMs = backoffMsFirst
   #notBefore = 0
 
@@ -50,8 +53,8 @@ export class Endpoint {
   connect(): void {
     if (this.#state !== 'idle' || performance.now() < this.#notBefore) return
     this.#state = 'connecting'
-    this.#socket = openSocket(this.#address, this.#tls, (result) => {
-      this.#socket = undefined
+    this.#attempt = reach(this.#address, this.#tls, (result) => {
+      this.#attempt = undefined
       if ('error' in result) this.#down(result.error.message)
       else this.#adopt(result.socket)
     })
@@ -60,15 +63,18 @@ export class Endpoint {
   /** Lets calls end and opens no new connection. */
   close(): void {
     this.#notBefore = Number.POSITIVE_INFINITY
-    this.#socket?.destroy()
+    this.#attempt?.destroy()
+    this.#attempt = undefined
     this.#connection?.close()
   }
 
   #adopt(socket: Socket): void {
     const timer = setTimeout(() => connection.destroy('the server does not speak HTTP/2'), settingsMsMax)
+    let readyAt = 0
     const connection = new Connection(socket, {
       onReady: () => {
         clearTimeout(timer)
+        readyAt = performance.now()
         this.#state = 'ready'
         this.#backoffMs = backoffMsFirst
         this.#events.onRoom()
@@ -77,9 +83,10 @@ export class Endpoint {
       onEnd: (reason) => {
         clearTimeout(timer)
         if (this.#connection === connection) this.#connection = undefined
-        // One that worked and went is replaced at once, by the next call.
-        if (this.#state === 'ready') this.#idle(reason)
-        else this.#down(reason)
+        if (this.#state !== 'ready') return this.#down(reason)
+        this.#idle(reason)
+        // One that worked and went is replaced at once, so that the next call need not wait for it.
+        if (performance.now() - readyAt >= livedMsMin) this.connect()
       },
     })
     this.#connection = connection
