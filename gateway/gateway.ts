@@ -41,13 +41,19 @@ const silenceMsMin = 120_000
 // Of an RPC without a policy; there is none.
 const unboundedMs = 60_000
 
+/** The gateway, which listens. */
+export interface Gateway extends HttpServer {
+  /** Waits a moment until each service has answered; to be done before it is called ready. */
+  warmUp(): Promise<void>
+}
+
 /** Starts the gateway; it owns nothing, so all of its state may be lost. `shutdown` is to end the process in order. */
 export async function startGateway(
   config: GatewayConfig,
   workload: Workload,
   log: Logger,
   shutdown: () => void,
-): Promise<HttpServer> {
+): Promise<Gateway> {
   const upstreams = dialUpstreams(config, workload, log)
   const policies = loadPolicies()
   const keys = apiKeys(upstreams.accounts, config.keyCacheMs, log)
@@ -130,6 +136,7 @@ export async function startGateway(
   })
   return {
     ...server,
+    warmUp: upstreams.warmUp,
     async stop(graceMs) {
       await server.stop(graceMs)
       keys.close()

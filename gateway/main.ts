@@ -16,5 +16,6 @@ await runProcess('gateway', async ({ log, health, onStop }) => {
   const gateway = await startGateway(config, workload, log, () => process.kill(process.pid, 'SIGTERM'))
   onStop(() => gateway.stop(drainMsMax))
   health.onChange((isReady) => isReady || gateway.leave())
+  await gateway.warmUp()
   log.info({ port: gateway.port }, 'serving')
 })

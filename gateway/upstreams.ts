@@ -7,16 +7,22 @@ import type { Logger } from '@flowforge/runtime/log'
 import { callRecorder, type RecordCall } from '@flowforge/runtime/metrics'
 import type { StatusError } from '@flowforge/runtime/status'
 import { endRpcSpan, rpcAttributes, tracer, tracing } from '@flowforge/runtime/tracing'
+import { untilAnswering } from '@flowforge/runtime/until-answering'
 import type { Workload } from '@flowforge/runtime/workload'
 import type { GatewayConfig } from './config.ts'
 import { asRefusal } from './refusal.ts'
 import { grpcUpstream, type OutgoingCall, type Upstream } from './transcoder/transcoder.ts'
+
+/** Long enough for services that start together with the gateway; one that is down must not keep it from serving the rest. */
+const warmUpMsMax = 5_000
 
 /** The services behind the gateway. */
 export interface Upstreams {
   readonly accounts: Channel
   /** The upstream of a method of a proto package; undefined for a package that is not ours. */
   forPackage(name: string): Upstream | undefined
+  /** Waits a moment until each service has answered, so that the first requests find their connections. */
+  warmUp(): Promise<void>
   close(): void
 }
 
@@ -35,6 +41,13 @@ export function dialUpstreams(config: GatewayConfig, workload: Workload, log: Lo
   return {
     accounts,
     forPackage: (name) => byPackage.get(name),
+    async warmUp() {
+      const one = async (component: string, channel: Channel): Promise<void> => {
+        if (!(await untilAnswering(channel, warmUpMsMax)))
+          log.warn({ component }, 'serving although it does not answer')
+      }
+      await Promise.all([one('tasks', tasks), one('accounts', accounts), one('notifications', notifications)])
+    },
     close: () => [tasks, accounts, notifications].forEach((channel) => channel.close()),
   }
 }

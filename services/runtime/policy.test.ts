@@ -17,7 +17,7 @@ test('every RPC of the contracts has callers and a bound on its time', () => {
 test('what the contract says is what is read', () => {
   const verify = loadPolicies().get('/flowforge.accounts.v1.AuthService/VerifyApiKey')
   deepEqual([verify?.callers, verify?.roles], [new Set(['gateway']), new Set()])
-  deepEqual([verify?.timeoutMs, verify?.idleTimeoutMs, verify?.idempotent], [2_000, undefined, true])
+  deepEqual([verify?.timeoutMs, verify?.idleTimeoutMs, verify?.idempotent], [5_000, undefined, true])
   const work = loadPolicies().get('/flowforge.tasks.v1.WorkerService/Work')
   deepEqual([work?.timeoutMs, work?.idleTimeoutMs, work?.idempotent], [undefined, 30_000, false])
 })
