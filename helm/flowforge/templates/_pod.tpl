@@ -28,6 +28,10 @@ config.linkerd.io/default-inbound-policy: {{ .root.Values.mesh.policyMode }}
 {{- end -}}
 
 {{- define "flowforge.scheduling" -}}
+# Our names are whole: asked for as they are, and not first in every search domain.
+dnsConfig:
+  options:
+    - { name: ndots, value: "2" }
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
