@@ -1,5 +1,5 @@
 /** What the demo and its receiver, a process of its own, say to each other. */
-export type ToReceiver = { kind: 'start'; secret: string; slowPercent: number } | { kind: 'report' }
+export type ToReceiver = { kind: 'start'; host: string; secret: string; slowPercent: number } | { kind: 'report' }
 
 export type FromReceiver =
   | { kind: 'listening'; port: number }

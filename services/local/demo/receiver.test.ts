@@ -13,7 +13,7 @@ test('the samples are the 329 payloads that GitHub publishes', () => {
 
 test('the receiver accepts what is signed, refuses the rest, and reports both', async (t) => {
   const secret = `whsec_${randomBytes(24).toString('base64')}`
-  const receiver = await startReceiver(secret, 0)
+  const receiver = await startReceiver('127.0.0.1', secret, 0)
   t.after(() => receiver.stop())
   const body = '{"a": "ä"}'
   const post = async (index: number, signer: Webhook) => {

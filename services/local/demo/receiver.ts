@@ -17,14 +17,14 @@ const counts: Counts = { accepted: 0, refused: 0 }
 const seen = new Set<number>()
 
 process.on('message', (message: ToReceiver) => {
-  if (message.kind === 'start') listen(message.secret, message.slowPercent)
+  if (message.kind === 'start') listen(message.host, message.secret, message.slowPercent)
   else tell({ kind: 'deliveries', deliveries })
 })
 process.on('disconnect', () => process.exit())
 // An interrupt on the terminal reaches the whole group; the demo ends this process when it has its report.
 process.on('SIGINT', () => {})
 
-function listen(secret: string, slowPercent: number): void {
+function listen(host: string, secret: string, slowPercent: number): void {
   const webhook = new Webhook(secret)
   const server = createServer((request, response) => {
     void receive(webhook, slowPercent, request).then(
@@ -34,7 +34,7 @@ function listen(secret: string, slowPercent: number): void {
     )
   })
   server.keepAliveTimeout = 60_000
-  server.listen(0, '127.0.0.1', () => tell({ kind: 'listening', port: (server.address() as AddressInfo).port }))
+  server.listen(0, host, () => tell({ kind: 'listening', port: (server.address() as AddressInfo).port }))
   setInterval(() => tell({ kind: 'counts', counts }), 100)
 }
 

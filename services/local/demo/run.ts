@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Client } from '@flowforge/sdk/client'
 import { startSystem, type System } from '../system.ts'
+import { runningTarget, type Target } from './target.ts'
 import { until } from '../until.ts'
 import { measure } from './measure.ts'
 import { showProgress } from './progress.ts'
@@ -17,11 +18,13 @@ import { submit, unfinished, type Submission } from './submit.ts'
 
 const usage = `Usage: npm run demo [-- options]
 
-Starts a FlowForge of its own in a temporary folder, hands in the 329 real webhook payloads that GitHub publishes, has them
+Starts a FlowForge of its own in a temporary folder, or takes one that runs, hands in the 329 real webhook payloads that GitHub publishes, has them
 delivered to a receiver that fails and dawdles on purpose, and proves what became of them. Exit code 1 if the proof fails.
 
   --repeat N       hand in everything N times (1)
-  --kill-worker    kill a worker with SIGKILL in the middle
+  --kill-worker    kill a worker with SIGKILL in the middle; not with --url
+  --url URL        take the FlowForge that answers there; its workers have to be allowed to reach this machine
+  --key-file FILE  holds its API key
   --json           print the result as one JSON object
   --help           this text
 `
@@ -41,11 +44,15 @@ process.exitCode = await demonstrate().catch((error: unknown) => {
 })
 
 async function demonstrate(): Promise<number> {
+  if (options.url === undefined) return await inOwnSystem()
+  return await against(await runningTarget(options.url, options.keyFile!))
+}
+
+async function inOwnSystem(): Promise<number> {
   const dataDir = mkdtempSync(join(tmpdir(), 'flowforge-demo-'))
   // PostgreSQL of a user root runs as another user, who must get to its files; secrets in there have modes of their own.
   chmodSync(dataDir, 0o755)
   let system: System | undefined
-  let receiver: Receiver | undefined
   try {
     tell(`Starting a FlowForge of its own in ${dataDir} …`)
     const startedAt = performance.now()
@@ -62,24 +69,41 @@ async function demonstrate(): Promise<number> {
       onMessage: (line) => tell(line),
     })
     tell(`Ready at ${system.url} after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s.`)
-    const secret = `whsec_${randomBytes(24).toString('base64')}`
-    receiver = await startReceiver(secret, options.killWorker ? slowPercent.whenKilling : slowPercent.normal)
-    const { evidence, killedAtMs } = await deliver(system, receiver, secret)
-    return conclude(evidence, killedAtMs)
+    const { kill } = system
+    return await against({
+      url: system.url,
+      apiKey: system.apiKey,
+      receiverHost: '127.0.0.1',
+      queue: 'webhooks',
+      isShared: false,
+      killWorker: () => kill('worker-1', 'SIGKILL'),
+    })
   } finally {
-    receiver?.stop()
     await system?.stop()
     rmSync(dataDir, { recursive: true, force: true })
   }
 }
 
+async function against(target: Target): Promise<number> {
+  const secret = `whsec_${randomBytes(24).toString('base64')}`
+  const slow = options.killWorker ? slowPercent.whenKilling : slowPercent.normal
+  const receiver = await startReceiver(target.receiverHost, secret, slow)
+  try {
+    const { evidence, killedAtMs } = await deliver(target, receiver, secret)
+    return conclude(evidence, killedAtMs)
+  } finally {
+    receiver.stop()
+  }
+}
+
 async function deliver(
-  system: System,
+  target: Target,
   receiver: Receiver,
   secret: string,
 ): Promise<{ evidence: Evidence; killedAtMs?: number }> {
   const { signal } = interrupted
-  const client = new Client({ url: system.url, apiKey: system.apiKey })
+  const { queue, receiverHost } = target
+  const client = new Client({ url: target.url, apiKey: target.apiKey })
   const samples = readSamples()
   const total = samples.length * options.repeat
   const submissions: Submission[] = []
@@ -87,12 +111,14 @@ async function deliver(
   const standing = () => ({ created: submissions.length, delivered: delivered(), failed: receiver.counts().refused })
   const stopProgress = showProgress(total, standing)
   try {
-    const killing = options.killWorker ? killWorker(system, delivered, total) : undefined
-    await submit(client, samples, submissions, { repeat: options.repeat, receiverPort: receiver.port, secret, signal })
+    const killing = options.killWorker ? killWorker(target, delivered, total) : undefined
+    const receiverUrl = `http://${receiverHost}:${receiver.port}`
+    await submit(client, samples, submissions, { repeat: options.repeat, queue, receiverUrl, secret, signal })
     const killedAtMs = await killing
-    await allFinished(client, delivered)
+    await allFinished(client, queue, delivered)
     stopProgress()
-    const tasks = await Array.fromAsync(client.listTasks({ pageSize: 200 }, { signal }))
+    const filter = target.isShared ? `queue = "${queue}"` : ''
+    const tasks = await Array.fromAsync(client.listTasks({ filter, pageSize: 200 }, { signal }))
     const evidence = {
       submissions,
       tasks,
@@ -106,23 +132,24 @@ async function deliver(
 }
 
 /** Kills a worker once a third was delivered, and tells when that was. */
-async function killWorker(system: System, delivered: () => number, total: number): Promise<number | undefined> {
+async function killWorker(target: Target, delivered: () => number, total: number): Promise<number | undefined> {
   const isHalfway = await until(() => delivered() >= total / 3, stalledAfterMs, {
     everyMs: 5,
     signal: interrupted.signal,
   })
   if (!isHalfway) return undefined
-  system.kill('worker-1', 'SIGKILL')
+  target.killWorker!()
   return performance.timeOrigin + performance.now()
 }
 
 /** Waits while there is progress; what is unfinished when nothing moves any more is for the proof to say. */
-async function allFinished(client: Client, delivered: () => number): Promise<void> {
+async function allFinished(client: Client, queue: string, delivered: () => number): Promise<void> {
   const { signal } = interrupted
   let [last, movedAt] = [delivered(), performance.now()]
   for (;;) {
+    const filter = unfinished(queue)
     const isFinished = async () =>
-      (await client.listTasks({ filter: unfinished, pageSize: 1 }, { signal }).pages().next()).value?.items.length === 0
+      (await client.listTasks({ filter, pageSize: 1 }, { signal }).pages().next()).value?.items.length === 0
     if (await until(isFinished, 1_000, { everyMs: 100, signal })) return
     signal.throwIfAborted()
     if (delivered() !== last) [last, movedAt] = [delivered(), performance.now()]
@@ -143,12 +170,20 @@ function tell(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
-function readOptions(): { repeat: number; killWorker: boolean; json: boolean } {
+function readOptions(): {
+  repeat: number
+  killWorker: boolean
+  url: string | undefined
+  keyFile: string | undefined
+  json: boolean
+} {
   try {
     const { values } = parseArgs({
       options: {
         repeat: { type: 'string', default: '1' },
         'kill-worker': { type: 'boolean', default: false },
+        url: { type: 'string' },
+        'key-file': { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -159,7 +194,10 @@ function readOptions(): { repeat: number; killWorker: boolean; json: boolean } {
     }
     if (!/^[1-9]\d{0,3}$/.test(values.repeat))
       throw new Error(`--repeat must be a whole number from 1 to 9999, got ${values.repeat}`)
-    return { repeat: Number(values.repeat), killWorker: values['kill-worker'], json: values.json }
+    const { url, 'key-file': keyFile, 'kill-worker': killWorker, json } = values
+    if ((url === undefined) !== (keyFile === undefined)) throw new Error('--url and --key-file belong together')
+    if (url !== undefined && killWorker) throw new Error('--kill-worker is for a FlowForge of its own')
+    return { repeat: Number(values.repeat), killWorker, url, keyFile, json }
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n\n${usage}`)
     process.exit(2)

@@ -11,8 +11,8 @@ export interface Receiver {
   stop(): void
 }
 
-/** Starts the receiver and waits until it listens. */
-export async function startReceiver(secret: string, slowPercent: number): Promise<Receiver> {
+/** Starts the receiver and waits until it listens, on that address of this machine. */
+export async function startReceiver(host: string, secret: string, slowPercent: number): Promise<Receiver> {
   const child = fork(fileURLToPath(new URL('receiver.ts', import.meta.url)), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
@@ -28,7 +28,7 @@ export async function startReceiver(secret: string, slowPercent: number): Promis
   child.on('message', (message: FromReceiver) => {
     if (message.kind === 'counts') counts = message.counts
   })
-  say({ kind: 'start', secret, slowPercent })
+  say({ kind: 'start', host, secret, slowPercent })
   const { port } = await answer('listening')
   return {
     port,

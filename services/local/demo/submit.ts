@@ -2,7 +2,6 @@ import type { Client } from '@flowforge/sdk/client'
 import type { Sample } from './samples.ts'
 
 const submittersCount = 16
-const queue = 'webhooks'
 
 /** A task that was handed in, and how long that took. */
 export interface Submission {
@@ -15,7 +14,9 @@ export interface Submission {
 }
 
 /** Only tasks of the demo, unfinished ones. */
-export const unfinished = `queue = "${queue}" AND (state = SCHEDULED OR state = READY OR state = RUNNING)`
+export function unfinished(queue: string): string {
+  return `queue = "${queue}" AND (state = SCHEDULED OR state = READY OR state = RUNNING)`
+}
 
 /** Hands in every sample `repeat` times, one task per call, 16 calls at a time, and notes each in `submissions`. */
 export async function submit(
@@ -24,16 +25,17 @@ export async function submit(
   submissions: Submission[],
   {
     repeat,
-    receiverPort,
+    queue,
+    receiverUrl,
     secret,
     signal,
-  }: { repeat: number; receiverPort: number; secret: string; signal: AbortSignal },
+  }: { repeat: number; queue: string; receiverUrl: string; secret: string; signal: AbortSignal },
 ): Promise<void> {
   let next = 0
   const submitter = async () => {
     for (let index = next++; index < samples.length * repeat; index = next++) {
       const sample = samples[index % samples.length]!
-      const payload = { url: `http://127.0.0.1:${receiverPort}/webhooks/${index}`, body_text: sample.body, secret }
+      const payload = { url: `${receiverUrl}/webhooks/${index}`, body_text: sample.body, secret }
       const task = {
         type: 'webhook.deliver',
         queue,
