@@ -28,7 +28,7 @@ const violationsMax = 20
 /** Reads what everybody was told and what is stored, and compares the two. */
 export async function judge(databaseUrl: string, histories: string): Promise<Judgement> {
   const told = readHistories(globSync(join(histories, '*.ndjson')))
-  const stored = await readStored(databaseUrl)
+  const stored = await readStored(databaseUrl, 'default')
   const lost = stored.flatMap(({ attempts }) => attempts.filter(({ outcome }) => outcome === Outcome.lost))
   return {
     violations: [

@@ -1,6 +1,10 @@
 /** One contender's turn in one round: its processes, its tasks' numbers, and what was measured. */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { until } from '@flowforge/local/until'
+import { checkHistories } from '@flowforge/tasks/proof/history/check'
+import { readHistories } from '@flowforge/tasks/proof/history/events'
+import { readStored } from '@flowforge/tasks/proof/history/stored'
 import type { Contender } from './contenders.ts'
 import { cpuMs } from '../cpu.ts'
 import type { MeasureName } from './measures.ts'
@@ -11,6 +15,9 @@ import { Programme } from './programme.ts'
 import type { Scale } from './scales.ts'
 import type { Store } from './store.ts'
 import { startTasksService, type TasksService } from './tasks-service.ts'
+import { Told } from './told.ts'
+
+const violationsMax = 10
 
 /** Tasks that are stored and not yet run. */
 export interface Backlog {
@@ -46,6 +53,8 @@ export class Bench {
   readonly producer: Programme
   readonly worker: Programme
   backlog: Backlog = { first: 0, count: 0 }
+  /** For what the harness itself creates and runs. */
+  readonly told = new Told('harness')
   readonly #options: BenchOptions
   readonly #programmes: Programme[] = []
   readonly #instances: TasksService[] = []
@@ -193,6 +202,24 @@ export class Bench {
       transactions: after.transactions === undefined ? undefined : after.transactions - before.transactions!,
     }
     return { result, cost }
+  }
+
+  /**
+   * Compares all that FlowForge's producers and workers were told with what is stored; fails if a promise was broken.
+   *
+   * A worker that was killed took its history with it, so that not all of them are there.
+   */
+  async compareHistories(): Promise<void> {
+    if (this.contender.adapter !== 'flowforge') return
+    const file = join(this.#options.folder, 'history.ndjson')
+    for (const programme of [this.producer, this.worker]) await programme.tell({ do: 'writeHistory', file })
+    const told = [...readHistories([file]), ...this.told.events]
+    const violations = checkHistories(told, await readStored(this.store.url, 'default'), { isComplete: false })
+    if (violations.length > 0)
+      this.fail(`${violations.length} promises were broken:\n${violations.slice(0, violationsMax).join('\n')}`)
+    if (this.backlog.count > 0) return
+    rmSync(file)
+    this.told.forget()
   }
 
   fail(message: string): never {

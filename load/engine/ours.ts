@@ -23,6 +23,7 @@ export class Ours {
   /** The database, as its superuser. */
   readonly sql: pg.Pool
   readonly #service: TasksService
+  readonly #told: Bench['told']
   readonly #tasks: TaskServiceClient
   readonly #queues: QueueServiceClient
   readonly #workers: WorkerServiceClient
@@ -30,6 +31,7 @@ export class Ours {
 
   constructor(bench: Bench, service = bench.service!) {
     this.#service = service
+    this.#told = bench.told
     const { address, credentials, options } = connection(this.#connectionOf('operator'))
     this.#tasks = new TaskServiceClient(address, credentials, options)
     this.#queues = new QueueServiceClient(address, credentials, options)
@@ -41,7 +43,11 @@ export class Ours {
   create(task: Partial<Task>): Promise<Task> {
     const request = { parent, task: Task.fromPartial({ type, ...task }), requestId: '' }
     return new Promise((resolve, reject) =>
-      this.#tasks.createTask(request, (error, created) => (error ? reject(error) : resolve(created))),
+      this.#tasks.createTask(request, (error, created) => {
+        if (error) return reject(error)
+        this.#told.created(created)
+        resolve(created)
+      }),
     )
   }
 
@@ -60,8 +66,10 @@ export class Ours {
         await new Promise<void>((resolve, reject) =>
           this.#tasks.batchCreateTasks({ parent, requests }, (error, response) => {
             const refused = response?.results.find(({ outcome }) => outcome?.$case !== 'task')
-            if (error ?? refused) reject(error ?? new Error(`a task was refused: ${JSON.stringify(refused)}`))
-            else resolve()
+            if (error ?? refused) return reject(error ?? new Error(`a task was refused: ${JSON.stringify(refused)}`))
+            for (const { outcome } of response!.results)
+              if (outcome?.$case === 'task') this.#told.created(outcome.value)
+            resolve()
           }),
         )
       }
@@ -80,14 +88,23 @@ export class Ours {
   lease(maxTasks: number): Promise<LeasedTask[]> {
     const request = LeaseTasksRequest.fromPartial({ parent, worker: 'load', maxTasks })
     return new Promise((resolve, reject) =>
-      this.#workers.leaseTasks(request, (error, response) => (error ? reject(error) : resolve(response.tasks))),
+      this.#workers.leaseTasks(request, (error, response) => {
+        if (error) return reject(error)
+        for (const { lease } of response.tasks) this.#told.leased(lease!)
+        resolve(response.tasks)
+      }),
     )
   }
 
-  complete({ lease }: LeasedTask): Promise<unknown> {
+  complete({ lease }: LeasedTask): Promise<void> {
+    const success = { $case: 'success' as const, value: { result: undefined } }
     const request = { name: lease!.task, lease, result: undefined }
     return new Promise((resolve, reject) =>
-      this.#workers.completeTask(request, (error, task) => (error ? reject(error) : resolve(task))),
+      this.#workers.completeTask(request, (error) => {
+        if (error) return reject(error)
+        this.#told.settled({ lease, outcome: success }, 'accepted')
+        resolve()
+      }),
     )
   }
 
@@ -99,16 +116,17 @@ export class Ours {
       queues: [queue],
       handlers: { [type]: handler },
       capacity,
+      onLeased: this.#told.leased,
+      onSettled: this.#told.settled,
     })
     this.#running.add(worker)
     await worker.start()
     return worker
   }
 
-  /** Ends its workers and forgets every task, so that the next scenario finds nothing. */
+  /** Ends its workers. */
   async close(): Promise<void> {
     await Promise.all([...this.#running].map((worker) => worker.drain(1_000)))
-    await this.sql.query('delete from tasks.task')
     await this.sql.end()
     for (const client of [this.#tasks, this.#queues, this.#workers]) client.close()
   }

@@ -53,6 +53,14 @@ export async function createPostgresStore(
   }
 }
 
+/** Removes every task of FlowForge's from its database. */
+export async function forgetTasks(url: string): Promise<void> {
+  const client = await connect(url)
+  await client.query('delete from tasks.task')
+  await client.query('truncate tasks.finished_task')
+  await client.end()
+}
+
 function countStatements(logFile: string, from: number): number {
   const lines = readFileSync(logFile).subarray(from).toString('utf8').split('\n')
   return lines.filter((line) => / LOG: {2}(statement|execute [^:]+): /.test(line)).length

@@ -53,7 +53,9 @@ ${results.contenders.map(({ name, settings }) => `| ${name} | ${settings} |`).jo
 - *Keys*: the same bulk enqueue and drain without keys, with 1,000 fairness keys, and with 1,000 concurrency keys of which
   each may run 10 tasks at a time.
 - After each scenario the store and what the handlers saw are compared: a task that is missing, or that ran twice, fails
-  the turn.
+  the turn. FlowForge's producers and workers also keep every acknowledgement and lease they were given, and the checker of
+  \`services/tasks/proof/history\` compares those with the database.
+- *Two instances and two workers are replaced*: one after the other, while tasks come in at random moments, 100 a second.
 - Ratios are taken within a round. Differences under 20 % mean nothing here.
 `
 }

@@ -32,6 +32,8 @@ const own: MeasureName[] = [
   'snapshotP99',
   'notifies',
   'severedP99',
+  'restartTasks',
+  'restartCreateP99',
   'restartP99',
 ]
 

@@ -5,7 +5,7 @@ import type { Postgres } from '@flowforge/local/postgres'
 import { Bench } from './bench.ts'
 import type { Contender } from './contenders.ts'
 import type { MeasureName } from './measures.ts'
-import { createPostgresStore } from './postgres-store.ts'
+import { createPostgresStore, forgetTasks } from './postgres-store.ts'
 import { attachProfiler, type CpuProfiler } from './profiler.ts'
 import { createRedisStore } from './redis-store.ts'
 import { migrateRiver } from './river.ts'
@@ -54,7 +54,11 @@ export async function takeTurn(options: TurnOptions): Promise<void> {
       signal.throwIfAborted()
       scenario = name
       options.say(name)
+      if (oursOnly) await bench.emptyQueue()
       await run(bench)
+      await bench.compareHistories()
+      // What it may have left is nobody else's.
+      if (oursOnly) await forgetTasks(bench.store.url)
     }
   } catch (error) {
     throw new TurnError(scenario, error)

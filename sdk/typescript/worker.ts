@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import type { Lease, LeasedTask } from '@flowforge/proto/flowforge/tasks/v1/worker_service.ts'
+import type { Lease, LeasedTask, Outcome } from '@flowforge/proto/flowforge/tasks/v1/worker_service.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { AttemptAbortedError, type AbortReason } from './errors.ts'
 import { stderrLog, type Log } from './log.ts'
@@ -24,6 +24,9 @@ export interface WorkerOptions extends ConnectionOptions {
   log?: Log
   /** Told of each attempt that ended, for metrics. */
   onAttempt?(attempt: { type: string; end: AttemptEnd; ms: number }): void
+  /** Told of each lease before its handler runs, and of what the server answered to its outcome: an audit compares them. */
+  onLeased?(lease: Lease): void
+  onSettled?(outcome: Outcome, verdict: 'accepted' | 'refused'): void
 }
 
 const settleMs = 3_000
@@ -62,9 +65,13 @@ export class Worker {
       options,
       { parent, worker: name, queues, types, capacity },
       {
-        onLease: (leased, lease) => this.#run(leased, lease),
+        onLease: (leased, lease) => {
+          options.onLeased?.(lease)
+          this.#run(leased, lease)
+        },
         onCancel: (lease) => this.#abort(lease, 'cancelled'),
         onLost: (lease) => this.#abort(lease, 'lost'),
+        onSettled: (outcome, verdict) => options.onSettled?.(outcome, verdict),
       },
       log,
     )

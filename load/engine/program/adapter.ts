@@ -15,6 +15,8 @@ export interface Consumer {
 }
 
 export interface Adapter {
+  /** Appends what its producers and consumers were told to a file, and forgets it; for adapters that keep it. */
+  writeHistory?(file: string): void
   producer(settings: Settings): Promise<Producer>
   consumer(settings: Settings, handler: (payload: Payload) => Promise<void>): Promise<Consumer>
 }

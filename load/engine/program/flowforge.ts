@@ -3,27 +3,28 @@ import { Worker } from '@flowforge/sdk'
 import type { ConnectionOptions } from '@flowforge/sdk/connection'
 import { grpcClient } from '@flowforge/sdk/grpc-client'
 import { Task } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
-import {
-  TaskServiceService,
-  type BatchCreateTasksResponse,
-  type CreateTaskRequest,
-} from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
+import { TaskServiceService, type CreateTaskRequest } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
 import { identityOf } from '@flowforge/runtime/identity'
+import { Told } from '../told.ts'
 import type { Adapter, Settings } from './adapter.ts'
 import type { Keys, Payload } from './protocol.ts'
 
 const parent = 'projects/default'
 const type = 'load'
+const told = new Told(`process ${process.pid}`)
 
 export const adapter: Adapter = {
+  writeHistory: (file) => told.writeTo(file),
   async producer(settings) {
     const client = grpcClient(TaskServiceService, connectionOf(settings, 'operator'))
     return {
-      create: async (payload) => void (await client.createTask(request(payload))),
+      create: async (payload) => told.created(await client.createTask(request(payload))),
       async createMany(payloads, keys) {
         const requests = payloads.map((payload) => request(payload, keys))
-        const refusal = refusalIn(await client.batchCreateTasks({ parent, requests }))
-        if (refusal) throw refusal
+        for (const { outcome } of (await client.batchCreateTasks({ parent, requests })).results) {
+          if (outcome?.$case !== 'task') throw new Error(`a task of a batch was refused: ${JSON.stringify(outcome)}`)
+          told.created(outcome.value)
+        }
       },
       close: async () => client.close(),
     }
@@ -34,6 +35,8 @@ export const adapter: Adapter = {
       parent,
       handlers: { [type]: (task) => handler(task.payload as unknown as Payload) },
       capacity: settings.concurrency,
+      onLeased: told.leased,
+      onSettled: told.settled,
     })
     await worker.start()
     return { stop: () => worker.drain(3_000) }
@@ -50,9 +53,4 @@ function request(payload: Payload, keys?: Keys): CreateTaskRequest {
   const concurrencyKey = keys?.as === 'concurrency' ? key : ''
   const task = Task.fromPartial({ type, payload: { ...payload }, fairnessKey, concurrencyKey })
   return { parent, task, requestId: '' }
-}
-
-function refusalIn({ results }: BatchCreateTasksResponse): Error | undefined {
-  const refused = results.find(({ outcome }) => outcome?.$case !== 'task')
-  return refused && new Error(`a task of a batch was refused: ${JSON.stringify(refused.outcome)}`)
 }

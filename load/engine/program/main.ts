@@ -58,6 +58,9 @@ async function obey(command: Command): Promise<Extract<Answer, { ok: unknown }>[
       await consumer?.stop()
       consumer = undefined
       return {}
+    case 'writeHistory':
+      adapter.writeHistory!(command.file)
+      return {}
     case 'end':
       await consumer?.stop()
       await producer?.close()

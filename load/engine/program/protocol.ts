@@ -15,6 +15,8 @@ export type Command =
   | { do: 'await'; first: number; count: number; withinMs: number }
   /** Let the running tasks end and take no more; answered when that is durable. */
   | { do: 'stopConsuming' }
+  /** Append to `file` what this process was told since the last time, as services/tasks/proof/history does. For FlowForge alone. */
+  | { do: 'writeHistory'; file: string }
   /** Everything is closed, and the programme ends. */
   | { do: 'end' }
 

@@ -8,7 +8,6 @@ const perKey = 10
 
 /** What 1,000 fairness keys, or 1,000 keys with a limit each, cost: the same bulk enqueue and drain with and without them. */
 export async function keys(bench: Bench): Promise<void> {
-  await bench.emptyQueue()
   bench.report('keysNone', await throughput(bench, 'keysNone'))
   await limitConcurrency(bench, perKey)
   bench.report('keysConcurrency', await throughput(bench, 'keysConcurrency', 'concurrency'))

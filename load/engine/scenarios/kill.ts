@@ -5,7 +5,6 @@ const count = 50
 
 /** A worker dies without a word while it runs tasks; the time until the last of them runs again on another worker. */
 export async function kill(bench: Bench): Promise<void> {
-  await bench.emptyQueue()
   const victim = bench.programme('victim')
   await victim.tell({ do: 'consume', hold: true })
   await bench.produceBulk(count)

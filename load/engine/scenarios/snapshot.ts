@@ -8,7 +8,6 @@ const sliceMs = 60_000
 
 /** Somebody holds a snapshot open, so that no dead row can be cleared away: what is left of 800 tasks a second. */
 export async function snapshot(bench: Bench): Promise<void> {
-  await bench.emptyQueue()
   await bench.worker.tell({ do: 'consume' })
   const before = await rateOver(bench, Math.min(sliceMs, bench.scale.snapshotMs))
   const holder = new pg.Client({ connectionString: bench.store.url })

@@ -9,7 +9,6 @@ import { now } from '../program/protocol.ts'
 
 /** How many NOTIFYs a busy queue costs, and how long tasks wait at an instance that hears none. */
 export async function wakeups(bench: Bench): Promise<void> {
-  await bench.emptyQueue()
   bench.report('notifies', await notifiesPerSecond(bench))
   bench.report('severedP99', await waitWithoutListen(bench))
 }

@@ -14,7 +14,7 @@ import { readStored } from './history/stored.ts'
 import { installAudit, readChanges } from './model/audit.ts'
 import { brokenInvariants, exceededLimits } from './model/invariants.ts'
 import { queuesCount, rounds, type Step } from './model/step.ts'
-import { contradictions } from './model/told.ts'
+import { contradictions, project } from './model/told.ts'
 import { World } from './model/world.ts'
 
 const roundsPerRun = 100
@@ -54,7 +54,7 @@ async function check(world: World): Promise<void> {
   const broken: string[] = []
   for await (const line of brokenInvariants(pool)) broken.push(line)
   const changes = await readChanges(pool)
-  broken.push(...checkHistories(world.answers.history, await readStored(database.url), { isComplete: true }))
+  broken.push(...checkHistories(world.answers.history, await readStored(database.url, project), { isComplete: true }))
   broken.push(...contradictions(world.answers, changes), ...exceededLimits(changes, limitOf))
   deepEqual(broken, [])
 }
