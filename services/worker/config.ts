@@ -1,4 +1,4 @@
-import { address, integer, list, readConfig, text } from '@flowforge/runtime/config'
+import { address, integer, list, readConfig, target, text } from '@flowforge/runtime/config'
 import { workloadSpec } from '@flowforge/runtime/workload'
 
 /** Everything that can be set about a worker, read once. */
@@ -6,7 +6,7 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv = process.env) {
   return readConfig(
     {
       adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:0' }),
-      tasksAddress: address('FLOWFORGE_TASKS_ADDRESS', { default: '127.0.0.1:7101' }),
+      tasksAddress: target('FLOWFORGE_TASKS_ADDRESS', { default: '127.0.0.1:7101' }),
       ...workloadSpec,
       /** Attempts at a time. */
       concurrency: integer('FLOWFORGE_WORKER_CONCURRENCY', { default: 10, min: 1, max: 10_000 }),
