@@ -3,9 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '@flowforge/local/free-port'
-import { isReady } from '@flowforge/local/readiness'
-import type { PlannedService } from '@flowforge/local/service-plan'
-import { supervise, type Supervised } from '@flowforge/local/supervise'
+import { planAnother, type PlannedService } from '@flowforge/local/service-plan'
 import { startSystem } from '@flowforge/local/system'
 import { HttpTarget } from '../http-target.ts'
 import { LatencyRecorder } from '../latencies.ts'
@@ -42,7 +40,6 @@ const body = JSON.stringify({ type: 'echo', payload: { text: 'x'.repeat(400) } }
 export async function measurePoint(options: ScalingOptions): Promise<ScalingPoint> {
   const folder = mkdtempSync(join(tmpdir(), 'flowforge-scaling-'))
   chmodSync(folder, 0o711)
-  const more: Supervised[] = []
   const quota = new Quota(options.shareOfCore ?? 1)
   const stops: (() => Promise<unknown>)[] = []
   try {
@@ -64,13 +61,14 @@ export async function measurePoint(options: ScalingOptions): Promise<ScalingPoin
     stops.push(() => system.stop())
     const first = planned.get(options.component)!
     const adminPorts = [first.adminPort]
+    const names = [first.name]
     for (const port of ports) {
-      const adminPort = await freePort()
-      adminPorts.push(adminPort)
-      more.push(await startAnother(first, port, adminPort, folder))
+      const another = await planAnother(first, names.length + 1, port)
+      await system.add(another)
+      adminPorts.push(another.adminPort)
+      names.push(another.name)
     }
-    stops.push(() => Promise.all(more.map((one) => one.stop(3_000))))
-    const pids = [system.pids()[options.component]!, ...more.map(({ pid }) => pid!)]
+    const pids = names.map((name) => system.pids()[name]!)
     const urls =
       options.component === 'gateway' ? [system.url, ...ports.map((port) => `http://127.0.0.1:${port}`)] : [system.url]
     const target = new HttpTarget({ urls, apiKey: system.apiKey, connections: callers, timeoutMs: 10_000 })
@@ -91,20 +89,6 @@ export async function measurePoint(options: ScalingOptions): Promise<ScalingPoin
     quota.remove()
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-function startAnother(first: PlannedService, port: number, adminPort: number, folder: string): Promise<Supervised> {
-  const name = `${first.name}-${port}`
-  return supervise({
-    name,
-    command: process.execPath,
-    args: [first.entry],
-    env: { ...first.env, FLOWFORGE_LISTEN: `127.0.0.1:${port}`, FLOWFORGE_ADMIN_LISTEN: `127.0.0.1:${adminPort}` },
-    logFile: join(folder, `${name}.log`),
-    isReady: () => isReady(adminPort),
-    readyWithinMs: 30_000,
-    onMessage: (line) => process.stderr.write(`${line}\n`),
-  })
 }
 
 /** Callers that ask again as soon as they were answered: for how much there can be, not for how long one waits. */

@@ -50,6 +50,13 @@ export async function planServices(options: PlanOptions): Promise<PlannedService
   return Promise.all([first, second].map((wave) => Promise.all(wave)))
 }
 
+/** Plans one more instance of a service, on this port of 127.0.0.1. */
+export async function planAnother(first: PlannedService, number: number, port: number): Promise<PlannedService> {
+  const adminPort = await freePort()
+  const own = { FLOWFORGE_LISTEN: address(port), FLOWFORGE_ADMIN_LISTEN: address(adminPort) }
+  return { ...first, name: `${first.name}-${number}`, adminPort, env: { ...first.env, ...own } }
+}
+
 async function plan(
   name: string,
   component: string,

@@ -47,6 +47,8 @@ export interface System {
   folder: DataFolder
   /** Process numbers by name: postgres, tasks, accounts, notifications, gateway, worker-1 … */
   pids(): Record<string, number>
+  /** Starts one more process, which from then on is one of the system's; settles when it is ready. */
+  add(planned: PlannedService): Promise<void>
   /** Sends a signal to one process; a killed one is started again by itself. */
   kill(name: string, signal?: NodeJS.Signals): void
   /** Drains and ends everything, within 10 s; later calls wait for the first. */
@@ -203,6 +205,7 @@ class Starting {
       databaseUrl,
       folder: this.#folder,
       pids: () => Object.fromEntries(running()),
+      add: (planned) => this.#service(planned),
       kill: (name, signal = 'SIGKILL') => named(name).kill(signal),
       stop: () => this.stop(),
       abandon: () => this.#processes.forEach((one) => void one.stop(0)),
