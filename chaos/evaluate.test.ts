@@ -17,7 +17,7 @@ function observed(change: Partial<Observed> = {}, bounds: Partial<Bounds> = {}):
       bounds: { errorShareMax: 0.1, recoverMsMax: 3_000, ...bounds },
     },
     traffic: { ...usualTraffic, ratePerSecond: 20 },
-    producer: { tries, sent: tries.length },
+    producer: { tries, resent: 0 },
     judgement: {
       violations: [],
       lostAttempts: 0,

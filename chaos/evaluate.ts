@@ -12,7 +12,7 @@ import { phases } from './experiment.ts'
 export interface Observed {
   experiment: Experiment
   traffic: Traffic
-  producer: { tries: Try[]; sent: number }
+  producer: { tries: Try[]; resent: number }
   judgement: Judgement
   watch: { unready: Moment[]; exceeded: string[]; looks: number }
   fault: { fromMs: number; untilMs: number; isAborted: boolean }
@@ -40,11 +40,13 @@ export function evaluate(observed: Observed): { verdict: Verdict; why: string[];
   const figures: Figures = {
     tries: producer.tries.length,
     errors: errors.length,
+    resent: producer.resent,
     statuses: countStatuses(errors),
     errorShare: share(errors.length, producer.tries.length),
     errorShareDuring: share(during.filter(isError).length, during.length),
     p95BeforeMs: p95(producer.tries.filter(({ dueMs }) => dueMs > phases.warmUpMs && dueMs < fault.fromMs)),
     p95DuringMs: p95(during),
+    p99DuringMs: latency(during, 0.99),
     p95AfterMs: p95(producer.tries.filter(({ dueMs }) => dueMs > endedMs - phases.calmMs)),
     detectMs: detected && Math.round(detected.atMs - fault.fromMs),
     detectedBy: detected?.what,
@@ -72,14 +74,23 @@ export function evaluate(observed: Observed): { verdict: Verdict; why: string[];
       yield 'there was no steady state to begin with'
     if (seen.errorShare > bounds.errorShareMax)
       yield `${percent(seen.errorShare)} of the tries failed, at most ${percent(bounds.errorShareMax)} may`
+    if (bounds.p99DuringMsMax !== undefined && seen.p99DuringMs > bounds.p99DuringMsMax)
+      yield `99 of 100 creations took up to ${seen.p99DuringMs} ms meanwhile, bound ${bounds.p99DuringMsMax}`
     if (seen.recoverMs === undefined) yield 'the steady state did not come back'
     else if (seen.recoverMs > bounds.recoverMsMax)
       yield `the steady state came back after ${seen.recoverMs} ms, bound ${bounds.recoverMsMax}`
     if (seen.dead !== (bounds.dead ?? 0)) yield `${seen.dead} tasks ended as dead, expected ${bounds.dead ?? 0}`
+    if (bounds.lostAttemptsMax !== undefined && seen.lostAttempts > bounds.lostAttemptsMax)
+      yield `${seen.lostAttempts} attempts were lost, at most ${bounds.lostAttemptsMax} may be`
     if (bounds.amplificationMax !== undefined && !((seen.amplification ?? Infinity) <= bounds.amplificationMax))
       yield `${seen.amplification} calls reached the upstream for each of a client, bound ${bounds.amplificationMax}`
     if (bounds.disconnectedShareMin !== undefined && !((seen.disconnectedShare ?? 0) >= bounds.disconnectedShareMin))
       yield `${percent(seen.disconnectedShare ?? 0)} of the slow connections were closed, at least ${percent(bounds.disconnectedShareMin)} should be`
+    if ((seen.staleReads ?? 0) > 0) yield `${seen.staleReads} reads were older than the reader’s own write`
+    if (bounds.admittedMax !== undefined && !((seen.admitted ?? Infinity) <= bounds.admittedMax))
+      yield `${seen.admitted} requests of one principal were served, its limits allow ${bounds.admittedMax}`
+    if (bounds.auditedMin !== undefined && !((seen.audited ?? 0) >= bounds.auditedMin))
+      yield `${seen.audited ?? 0} calls against policy were counted, at least ${bounds.auditedMin} should be`
     if (bounds.detectMsMax !== undefined && !(seen.detectMs !== undefined && seen.detectMs <= bounds.detectMsMax))
       yield `noticed after ${seen.detectMs ?? '∞'} ms, bound ${bounds.detectMsMax}`
   }
@@ -106,11 +117,15 @@ function countStatuses(errors: Try[]): Record<string, number> {
 }
 
 function p95(tries: Try[]): number {
+  return latency(tries, 0.95)
+}
+
+function latency(tries: Try[], part: number): number {
   const latencies = tries
     .filter((one) => !isError(one))
     .map(({ dueMs, endedMs }) => endedMs - dueMs)
     .sort((a, b) => a - b)
-  return latencies.length === 0 ? 0 : Math.round(quantile(latencies, 0.95))
+  return latencies.length === 0 ? 0 : Math.round(quantile(latencies, part))
 }
 
 function share(part: number, whole: number): number {

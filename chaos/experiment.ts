@@ -14,14 +14,22 @@ export interface Traffic {
 export interface Bounds {
   /** Part of the tries in the whole run that may be answered with an error. */
   errorShareMax: number
+  /** 99 of 100 creations that were due from the beginning of the fault until the steady state is back are answered within. */
+  p99DuringMsMax?: number
   /** From the end of the fault until the steady state is back. */
   recoverMsMax: number
   /** From the beginning of the fault until the system has noticed it; absent where there is nothing to notice. */
   detectMsMax?: number
+  /** Attempts whose worker was given up. */
+  lostAttemptsMax?: number
   /** Calls that reach an upstream for each call of a client while it fails. */
   amplificationMax?: number
   /** Part of the slow connections that the server has closed by the end. */
   disconnectedShareMin?: number
+  /** Requests that are served to a principal who asks for more than its limit. */
+  admittedMax?: number
+  /** Calls against policy that an audit lets through and counts. */
+  auditedMin?: number
   /** Tasks that are to end as dead; none if absent. */
   dead?: number
 }
@@ -34,9 +42,13 @@ export interface AbortRule {
 
 /** What makes the system different from a plain `npm start`. */
 export interface SystemNeeds {
+  /** Of each service, behind a balancer; 1 if absent. There are always two workers. */
+  instances?: number
   env?: Record<string, string>
   /** PostgreSQL's files lie on a filesystem of this size, which needs root on Linux. */
   diskMiB?: number
+  /** The gateways share a Redis. */
+  redis?: boolean
 }
 
 /** One belief about the system, and what is done to it to find out. */

@@ -1,12 +1,13 @@
 /** Every experiment, in the order in which `run all` takes them. */
 import type { Experiment } from './experiment.ts'
 import { backlogSpike, poisonTask, slowClients, upgradeUnderLoad } from './experiments/callers.ts'
-import { authorityRotated, certificateExpired, policyDenied } from './experiments/certificates.ts'
+import { authorityRotated, certificateExpired, policyAudited, policyDenied } from './experiments/certificates.ts'
 import { linkSlow } from './experiments/link-slow.ts'
 import { clockAhead, clockBehind, cpuStarved, diskFull } from './experiments/machine.ts'
 import { connectionsEnded, connectionsHeld, postgresRestart } from './experiments/postgres-connections.ts'
 import { postgresKill } from './experiments/postgres-kill.ts'
 import { postgresPartition } from './experiments/postgres-partition.ts'
+import { redisGone } from './experiments/redis-gone.ts'
 import { rollingRestart, rollingRestart50 } from './experiments/rolling-restart.ts'
 import { tasksKill } from './experiments/tasks-kill.ts'
 import { upstreamUnavailable } from './experiments/upstream-unavailable.ts'
@@ -27,6 +28,7 @@ export const experiments: Experiment[] = [
   connectionsEnded,
   connectionsHeld,
   diskFull,
+  redisGone,
   linkSlow,
   upstreamUnavailable,
   cpuStarved,
@@ -35,6 +37,7 @@ export const experiments: Experiment[] = [
   authorityRotated,
   certificateExpired,
   policyDenied,
+  policyAudited,
   poisonTask,
   backlogSpike,
   slowClients,

@@ -18,11 +18,13 @@ export interface LinkTrouble {
 export type Fault =
   | { kind: 'kill'; part: Part; signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'; times: number; everyMs: number }
   | { kind: 'pause'; part: Part; forMs: number }
-  | { kind: 'roll'; parts: Part[]; rounds: number }
+  /** One process at a time; or the parts side by side, and only the instances of each in turn. */
+  | { kind: 'roll'; parts: Part[]; rounds: number; isSideBySide: boolean }
   | ({ kind: 'link'; from: Part; to: Part; forMs: number } & LinkTrouble)
   | { kind: 'terminateConnections'; perSecond: number; forMs: number }
   | { kind: 'holdConnections'; count: number; forMs: number }
   | { kind: 'upstreamAnswers'; from: Part; to: Part; code: 'UNAVAILABLE'; forMs: number }
+  | { kind: 'redisGone'; greedyPerSecond: number; forMs: number }
   | { kind: 'burn'; processes: number; forMs: number }
   | { kind: 'clock'; part: Part; offsetMs: number; forMs: number }
   | { kind: 'rotateCertificates' }

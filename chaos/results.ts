@@ -12,13 +12,16 @@ export interface Figures extends Measured {
   /** First tries of tasks in the whole run. */
   tries: number
   errors: number
+  /** Tries that were sent again at once, because their connection was closed without an answer. */
+  resent: number
   /** How often which status was the answer to a first try. */
   statuses: Record<string, number>
   errorShare: number
-  /** From the beginning of the fault until the steady state is back, as is `p95DuringMs`. */
+  /** From the beginning of the fault until the steady state is back, as are `p95DuringMs` and `p99DuringMs`. */
   errorShareDuring: number
   p95BeforeMs: number
   p95DuringMs: number
+  p99DuringMs: number
   p95AfterMs: number
   detectMs?: number | undefined
   detectedBy?: string | undefined

@@ -14,6 +14,7 @@ import { usualAbort, usualTraffic, phases, type Experiment } from './experiment.
 import { judge } from './judge.ts'
 import { inject } from './local/inject.ts'
 import type { Scene } from './local/scene.ts'
+import { noRedis } from './local/redis.ts'
 import { noSmallDisk } from './local/small-disk.ts'
 import { startChaosSystem, type ChaosSystem } from './local/system.ts'
 import { evaluate, type Observed } from './evaluate.ts'
@@ -28,7 +29,8 @@ const drainMsMax = 60_000
 
 /** Runs an experiment on a system of its own on this machine; it never rejects because of what the system does. */
 export async function runLocally(experiment: Experiment, signal: AbortSignal): Promise<Result> {
-  const impossible = experiment.system?.diskMiB ? noSmallDisk() : undefined
+  const { diskMiB, redis } = experiment.system ?? {}
+  const impossible = (diskMiB && noSmallDisk()) || (redis && noRedis()) || undefined
   if (impossible) return skipped(experiment, impossible)
   const folder = mkdtempSync(join(tmpdir(), 'flowforge-chaos-'))
   // PostgreSQL may run as another user, who must be able to pass.

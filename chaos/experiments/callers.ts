@@ -39,7 +39,8 @@ export const upgradeUnderLoad: Experiment = {
   title: 'Every service of an earlier build is replaced by this one under load',
   hypothesis:
     'Old and new understand each other on every hop while both are there, and the schema’s changes harm neither.',
+  system: { instances: 2 },
   fault: { kind: 'upgrade', from: 'HEAD~25' },
-  bounds: { errorShareMax: 0.6, recoverMsMax: 10_000 },
+  bounds: { errorShareMax: 0.002, p99DuringMsMax: 500, recoverMsMax: 3_000 },
   explanation: 'Whoever is called is replaced before who calls it; contracts change only in ways that both can read.',
 }

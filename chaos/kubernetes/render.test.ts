@@ -15,7 +15,14 @@ const installation: Installation = {
   faultBackendImage: 'flowforge/chaos:dev',
 }
 /** Faults that are the callers' doing, or that only a process of this machine can have. */
-const localOnly: Fault['kind'][] = ['poison', 'backlog', 'slowClients', 'holdConnections', 'expireCertificate']
+const localOnly: Fault['kind'][] = [
+  'poison',
+  'backlog',
+  'slowClients',
+  'holdConnections',
+  'expireCertificate',
+  'redisGone',
+]
 
 for (const experiment of experiments)
   test(`${experiment.name} can be done to a cluster, unless callers bring it about`, () => {

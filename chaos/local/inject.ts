@@ -4,6 +4,7 @@ import { backlog, poison, slowClients } from './faults/callers.ts'
 import { deny, expireCertificate, rotateCertificates } from './faults/certificates.ts'
 import { holdConnections, terminateConnections } from './faults/connections.ts'
 import { burn, fillDisk, skewClock } from './faults/machine.ts'
+import { redisGone } from './faults/redis.ts'
 import { restartAll } from './faults/restart.ts'
 import { upgrade } from './faults/upgrade.ts'
 import { upstreamAnswers } from './faults/upstream.ts'
@@ -29,7 +30,7 @@ export async function inject(fault: Fault, scene: Scene): Promise<void> {
       return
     }
     case 'roll':
-      return restartAll(fault.parts, fault.rounds, scene)
+      return restartAll(fault, scene)
     case 'link': {
       const links = linksBetween(scene, fault.from, fault.to)
       for (const link of links) link.set(fault)
@@ -43,6 +44,8 @@ export async function inject(fault: Fault, scene: Scene): Promise<void> {
       return holdConnections(fault, scene)
     case 'upstreamAnswers':
       return upstreamAnswers(fault, scene)
+    case 'redisGone':
+      return redisGone(fault, scene)
     case 'burn':
       return burn(fault, scene)
     case 'clock':

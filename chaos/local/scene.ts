@@ -9,6 +9,12 @@ export interface Measured {
   amplification?: number
   /** Part of the slow connections that the server closed. */
   disconnectedShare?: number
+  /** Reads that were older than the reader's own write. */
+  staleReads?: number
+  /** Requests that were served to a principal who asked for more than its limit. */
+  admitted?: number
+  /** Calls against policy that were served because it is only audited. */
+  audited?: number
 }
 
 /** What an injection needs to know of the run. */
@@ -38,7 +44,12 @@ export async function forMs(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** The process of a part; that of the workers which experiments strike. */
+/** The process of a part that experiments strike: the first of several. */
 export function processOf(part: Part): string {
   return part === 'worker' ? 'worker-1' : part
+}
+
+/** Every process of a part, which are called `part`, `part-2` … */
+export function processesOf({ system }: Scene, part: Part): string[] {
+  return [...system.adminPorts.keys()].filter((name) => name === part || name.startsWith(`${part}-`))
 }

@@ -23,7 +23,8 @@ staging: [game day](../game-day.md).
 Whatever is done, a run *holds* only if the history checker finds that nothing that was acknowledged is lost and nothing
 finished twice, no concurrency limit was exceeded at any look, the small tenant waited no longer than the large one, and
 its bounds were kept. Load comes at random moments whether earlier calls were answered or not; an error is a first try
-that was not answered with 200. Steady state: no error, 95 of 100 creations within ${steadyState.p95MsMax} ms, no more than
+that was not answered with 200; one whose connection was closed without an answer is sent once more at once, as clients do
+under a request ID. Steady state: no error, 95 of 100 creations within ${steadyState.p95MsMax} ms, no more than
 ${steadyState.backlogSecondsMax} s of work waiting.
 ${machine ? `\nMachine: ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}; everything, the load included, on it.\n` : ''}
 | experiment | verdict | errors in all | during | noticed | recovered | bound | attempts lost |
@@ -88,38 +89,53 @@ ${time.slice(0, 16).replace('T', ' ')} UTC, commit ${commit}, ${took} s; data: \
 }
 
 function inWords(figures: Figures): string {
-  const { tries, errors, statuses, tasks, lostAttempts, refusedOutcomes, limitChecks, dead } = figures
+  const { tries, errors, resent, statuses, tasks, lostAttempts, refusedOutcomes, limitChecks, dead } = figures
   const kinds = Object.entries(statuses).map(([status, count]) => `${count} ${status}`)
   return [
-    `${tries} tries, ${errors} refused${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}; ${tasks} tasks, each finished once.`,
+    `${tries} tries, ${errors} refused${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}${resent > 0 ? `, ${resent} sent again at once` : ''}; ${tasks} tasks, each finished once.`,
     figures.detectMs === undefined ? '' : `Noticed after ${seconds(figures.detectMs)} (${figures.detectedBy}).`,
     figures.recoverMs === undefined ? 'Not recovered.' : `Steady again ${seconds(figures.recoverMs)} after the fault.`,
-    `Creations, p95: ${figures.p95BeforeMs} ms before, ${figures.p95DuringMs} ms during, ${figures.p95AfterMs} ms after.`,
+    `Creations, p95: ${figures.p95BeforeMs} ms before, ${figures.p95DuringMs} ms during${p99(figures)}, ${figures.p95AfterMs} ms after.`,
     `${lostAttempts} attempts were lost and repeated, ${refusedOutcomes} late outcomes refused${dead > 0 ? `, ${dead} tasks ended as dead` : ''}; limits looked at ${limitChecks} times.`,
     figures.amplification === undefined
       ? ''
       : `${figures.amplification} calls reached the upstream for each of a client.`,
+    figures.staleReads === undefined ? '' : `${figures.staleReads} reads were older than the reader’s own write.`,
+    figures.admitted === undefined ? '' : `${figures.admitted} requests of a principal beyond its limit were served.`,
+    figures.audited === undefined ? '' : `${figures.audited} calls against policy were served and counted.`,
   ]
     .filter(Boolean)
     .join(' ')
 }
 
+function p99({ p99DuringMs }: Figures): string {
+  return p99DuringMs > 0 ? ` (99 of 100: ${p99DuringMs} ms)` : ''
+}
+
 function boundsInWords({
   errorShareMax,
+  p99DuringMsMax,
   recoverMsMax,
   detectMsMax,
+  lostAttemptsMax,
   amplificationMax,
   disconnectedShareMin,
+  admittedMax,
+  auditedMin,
   dead,
 }: Experiment['bounds']): string {
   return [
     `errors at most ${percent(errorShareMax)}`,
+    ...(p99DuringMsMax === undefined ? [] : [`99 of 100 creations within ${p99DuringMsMax} ms meanwhile`]),
     `steady again within ${seconds(recoverMsMax)}`,
     ...(detectMsMax === undefined ? [] : [`noticed within ${seconds(detectMsMax)}`]),
+    ...(lostAttemptsMax === undefined ? [] : [`at most ${lostAttemptsMax} attempts lost`]),
     ...(amplificationMax === undefined ? [] : [`at most ${amplificationMax} calls upstream for each of a client`]),
     ...(disconnectedShareMin === undefined
       ? []
       : [`at least ${percent(disconnectedShareMin)} of the slow connections closed`]),
+    ...(admittedMax === undefined ? [] : [`at most ${admittedMax} requests served to a principal beyond its limit`]),
+    ...(auditedMin === undefined ? [] : [`at least ${auditedMin} calls against policy counted`]),
     ...(dead === undefined ? [] : [`exactly ${dead} dead`]),
   ].join(', ')
 }

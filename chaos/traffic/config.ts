@@ -1,10 +1,10 @@
-import { address, integer, path, readConfig, text } from '@flowforge/runtime/config'
+import { address, integer, path, readConfig, target, text } from '@flowforge/runtime/config'
 
 /** What the experiments' worker is told: what every worker is, and where it keeps its history. */
 export function readWorkerConfig() {
   return readConfig({
     adminListen: address('FLOWFORGE_ADMIN_LISTEN', { default: '127.0.0.1:0' }),
-    tasksAddress: address('FLOWFORGE_TASKS_ADDRESS'),
+    tasksAddress: target('FLOWFORGE_TASKS_ADDRESS'),
     certificates: path('FLOWFORGE_CERTIFICATES'),
     namespace: text('FLOWFORGE_NAMESPACE', { default: 'flowforge' }),
     trustDomain: text('FLOWFORGE_TRUST_DOMAIN', { default: 'cluster.local' }),

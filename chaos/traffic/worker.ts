@@ -5,6 +5,7 @@
  * there is does.
  */
 import { hostname } from 'node:os'
+import { until } from '@flowforge/local/until'
 import { startAdmin } from '@flowforge/runtime/admin'
 import { identityOf } from '@flowforge/runtime/identity'
 import { runProcess } from '@flowforge/runtime/run-process'
@@ -12,6 +13,8 @@ import type { Lease, LeasedTask, Outcome } from '@flowforge/proto/flowforge/task
 import { Session } from '@flowforge/sdk/session'
 import { HistoryFile, type Verdict } from '@flowforge/tasks/proof/history/events'
 import { readWorkerConfig } from './config.ts'
+
+const drainMsMax = 2_000
 
 await runProcess('worker', async ({ log, health, onStop }) => {
   const config = readWorkerConfig()
@@ -69,10 +72,11 @@ await runProcess('worker', async ({ log, health, onStop }) => {
     history.told({ kind: 'outcome', ...told(lease), outcome: 'succeeded', verdict })
   }
 
-  /** What still runs is left to the session's grace, as a worker without time to spare does. */
+  /** Takes nothing more and finishes what it has; what takes longer is left to the session's grace. */
   async function drain(): Promise<void> {
     session.drain()
-    await session.settled(3_000)
+    await until(() => running.size === 0, drainMsMax, { everyMs: 20 })
+    await session.settled(1_000)
     for (const timer of running.values()) clearTimeout(timer)
     await session.close(1_000)
   }

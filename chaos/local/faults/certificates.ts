@@ -6,7 +6,7 @@ import { certificateComponents } from '@flowforge/local/certificates'
 import { identityOf } from '@flowforge/runtime/identity'
 import type { Fault } from '../../fault.ts'
 import { forMs, type Scene } from '../scene.ts'
-import { restart } from './restart.ts'
+import { restartPart } from './restart.ts'
 
 type Expire = Extract<Fault, { kind: 'expireCertificate' }>
 type Deny = Extract<Fault, { kind: 'deny' }>
@@ -57,11 +57,23 @@ export async function deny({ part, forMs: durationMs }: Deny, scene: Scene): Pro
   const folder = join(scene.system.folder.certificates, part)
   const kept = readPair(folder)
   writePair(folder, readPair(join(scene.system.folder.certificates, 'accounts')))
-  await restart(part, scene)
+  await restartPart(part, scene)
   scene.note(`${part} is let in nowhere`)
   await forMs(durationMs, scene.signal)
+  scene.measured.audited = await audited(scene)
   writePair(folder, kept)
-  await restart(part, scene)
+  await restartPart(part, scene)
+}
+
+/** Calls against policy that were served nevertheless, by the counters of all services. */
+async function audited({ system }: Scene): Promise<number> {
+  const texts = await Promise.all(
+    [...system.adminPorts.values()].map(async (port) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()),
+  )
+  const counts = texts.flatMap((text) => [
+    ...text.matchAll(/^grpc_server_denied_total\{.*enforced="false".*\} (\d+)/gm),
+  ])
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
 function newestAuthority(folder: string): KeyPair {

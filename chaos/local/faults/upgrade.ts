@@ -1,6 +1,6 @@
 import type { Fault, Part } from '../../fault.ts'
-import type { Scene } from '../scene.ts'
-import { restart } from './restart.ts'
+import { processesOf, type Scene } from '../scene.ts'
+import { restartPart } from './restart.ts'
 
 /** Who is upgraded before whom: whoever is called goes before the caller. */
 const order: Part[] = ['accounts', 'tasks', 'notifications', 'gateway']
@@ -10,8 +10,8 @@ export async function upgrade(_: Extract<Fault, { kind: 'upgrade' }>, scene: Sce
   const { older } = scene.system
   for (const part of order) {
     if (scene.signal.aborted) return
-    older!.upgrade(part)
-    await restart(part, scene)
+    for (const name of processesOf(scene, part)) older!.upgrade(name)
+    await restartPart(part, scene)
   }
   scene.note(`every service of ${older!.commit} was replaced`)
 }
