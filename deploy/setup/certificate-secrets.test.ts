@@ -11,7 +11,7 @@ import type { SecretData } from './kubernetes.ts'
 function setup(t: TestContext) {
   const secrets = new Map<string, SecretData>()
   let written: string[] = []
-  const renew = async () => {
+  const renew = async (postgresHosts = 'db.apps.svc+db') => {
     const folder = mkdtempSync(join(tmpdir(), 'flowforge-certificate-secrets-'))
     t.after(() => rmSync(folder, { recursive: true }))
     written = []
@@ -19,7 +19,7 @@ function setup(t: TestContext) {
       prefix: 'ff',
       namespace: 'apps',
       trustDomain: 'example.org',
-      certificates: ['tasks', 'postgres=db.apps.svc+db'],
+      certificates: ['tasks', `postgres=${postgresHosts}`],
       folder,
       read: async (name) => secrets.get(name),
       write: async (name, data) => {
@@ -40,6 +40,13 @@ test('the first run makes an authority and a certificate for each, and the next 
   equal(certificate('ff-certificates-tasks').checkHost(identity), identity)
   for (const host of ['db.apps.svc', 'db']) equal(certificate('ff-certificates-postgres').checkHost(host), host)
   deepEqual(await renew(), [])
+})
+
+test('a server that gets another name gets another certificate, and nobody else does', async (t) => {
+  const { renew, certificate } = setup(t)
+  await renew()
+  deepEqual(await renew('db.apps.svc+db+db.example.org'), ['ff-certificates-postgres'])
+  equal(certificate('ff-certificates-postgres').checkHost('db.example.org'), 'db.example.org')
 })
 
 test('a certificate that is gone is made again by the same authority', async (t) => {

@@ -58,9 +58,9 @@ export async function renewCertificates(options: CertificateOptions): Promise<vo
   const signer = signerOf(authorities, now, options.settlesMs ?? authoritySettlesMs)
   for (const component of components) {
     const folder = join(options.folder, component)
-    const identity = options.identityOf(component)
-    if (isFresh(folder, identity, signer, now)) continue
-    const made = await issue(signer, [identity, ...hostsOf(component)], now, lifetimeMs)
+    const names: [string, ...string[]] = [options.identityOf(component), ...hostsOf(component)]
+    if (isFresh(folder, names, signer, now)) continue
+    const made = await issue(signer, names, now, lifetimeMs)
     replace(join(folder, 'key.pem'), made.key)
     replace(join(folder, 'certificate.pem'), made.certificate)
   }
@@ -122,14 +122,15 @@ function signerOf(authorities: [Authority, ...Authority[]], now: Date, settlesMs
   return authorities.find(isSettled) ?? authorities.at(-1)!
 }
 
-function isFresh(folder: string, identity: string, signer: Authority, now: Date): boolean {
+function isFresh(folder: string, names: string[], signer: Authority, now: Date): boolean {
   const files = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') }
   if (!existsSync(files.certificate) || !existsSync(files.key)) return false
   const certificate = new X509Certificate(readFileSync(files.certificate))
+  const has = new Set(certificate.subjectAltName?.split(', '))
   const halfLife = (certificate.validFromDate.getTime() + certificate.validToDate.getTime()) / 2
   return (
     now.getTime() < halfLife &&
-    certificate.checkHost(identity) === identity &&
+    names.every((name) => has.has(`DNS:${name}`)) &&
     certificate.checkPrivateKey(createPrivateKey(readFileSync(files.key))) &&
     certificate.verify(signer.x509.publicKey)
   )
