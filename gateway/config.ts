@@ -33,6 +33,7 @@ const spec = {
   corsOrigins: list('FLOWFORGE_CORS_ORIGINS', { default: [] }),
   deprecatedPaths: list('FLOWFORGE_DEPRECATED_PATHS', { default: [] }),
   redisUrl: redisUrl('FLOWFORGE_REDIS_URL', { optional: true }),
+  redisAuthority: path('FLOWFORGE_REDIS_AUTHORITY', { optional: true }),
   rateLimitPerMinute: integer('FLOWFORGE_RATE_LIMIT_PER_MINUTE', { default: 1_000, min: 1 }),
   addressRateLimitPerMinute: integer('FLOWFORGE_ADDRESS_RATE_LIMIT_PER_MINUTE', { optional: true, min: 1 }),
   headerBytesMax: integer('FLOWFORGE_HEADER_BYTES_MAX', { default: 16_384, min: 1_024, max: 1_048_576 }),

@@ -59,7 +59,7 @@ export async function startGateway(
   const keys = apiKeys(upstreams.accounts, config.keyCacheMs, log)
   const provider = oidcOptions(config)
   const authenticate = authenticator(keys.verify, provider && oidc(provider))
-  const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, log)
+  const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, config.redisAuthority, log)
   const limit = limits({ principal: config.rateLimitPerMinute, address: addressLimit(config) }, redis)
   const transcoder = createTranscoder({
     descriptors: descriptorSet(),

@@ -1,5 +1,7 @@
 /** The connection to Redis that limits and cache share. It may be gone at any time: nothing waits for it for long. */
+import { readFileSync } from 'node:fs'
 import { createClient } from '@redis/client'
+import { ConfigError } from '@flowforge/runtime/config'
 import type { Logger } from '@flowforge/runtime/log'
 
 /** A client whose commands fail at once while there is no connection, and after `commandMsMax` while there is. */
@@ -9,9 +11,12 @@ export type Redis = ReturnType<typeof open>
 const commandMsMax = 250
 const reconnectMs = 500
 
-/** Connects in the background, again and again whenever the connection is lost. */
-export function connectRedis(url: string, log: Logger): Redis {
-  const redis = open(url)
+/**
+ * Connects in the background, again and again whenever the connection is lost. `authority` is the file of those who may have
+ * signed the server's certificate; the public ones when undefined.
+ */
+export function connectRedis(url: string, authority: string | undefined, log: Logger): Redis {
+  const redis = open(url, authority)
   let isTold = false
   redis.on('error', (error: Error) => {
     // Each attempt to reconnect ends here; only the first is news.
@@ -27,12 +32,28 @@ export function connectRedis(url: string, log: Logger): Redis {
   return redis
 }
 
-function open(url: string) {
+function open(url: string, authority: string | undefined) {
+  // Each connection looks into this list, so a renewed authority is trusted from the next one on.
+  const trusted = authority === undefined ? undefined : { tls: true as const, ca: [readAuthority(authority)] }
+  const reconnectStrategy = (): number => {
+    if (trusted) trusted.ca[0] = readAuthority(authority!)
+    return reconnectMs
+  }
   return createClient({
     url,
     disableOfflineQueue: true,
     commandOptions: { timeout: commandMsMax },
     pingInterval: 5_000,
-    socket: { connectTimeout: 2_000, reconnectStrategy: () => reconnectMs },
+    socket: { ...trusted, connectTimeout: 2_000, reconnectStrategy },
   })
+}
+
+function readAuthority(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw new ConfigError(
+      `FLOWFORGE_REDIS_AUTHORITY must be a file of certificates, but ${(error as Error).message}; example: FLOWFORGE_REDIS_AUTHORITY=/etc/redis/ca.pem`,
+    )
+  }
 }
