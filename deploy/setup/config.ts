@@ -23,6 +23,8 @@ export const secretsSpec = {
   adminKey: oneOf('FLOWFORGE_SETUP_ADMIN_KEY', ['true', 'false'], { default: 'false' }),
   /** Whose passwords are ours to make: components, and `owner`. */
   databaseRoles: list('FLOWFORGE_SETUP_DATABASE_ROLES', { default: [] }),
+  /** Whether the trial Redis' password is ours to make. */
+  redis: oneOf('FLOWFORGE_SETUP_REDIS', ['true', 'false'], { default: 'false' }),
   /** Who gets a certificate, as `component` or `component=host`; nobody when another authority issues them. */
   certificates: list('FLOWFORGE_SETUP_CERTIFICATES', { default: [] }),
   namespace: text('FLOWFORGE_NAMESPACE'),

@@ -4,6 +4,7 @@
  *
  *     <prefix>-admin-key                 key: the first API key, an admin of projects/default
  *     <prefix>-database-<role>           username, password: of each component, and of the trial database's owner
+ *     <prefix>-redis                     password: of the trial Redis
  *     <prefix>-authority                 the authorities that sign, with their keys: only this job may read it
  *     <prefix>-certificates-<component>  ca.pem, certificate.pem, key.pem
  */
@@ -33,6 +34,7 @@ for (const role of config.databaseRoles) {
   const username = role === 'owner' ? 'postgres' : `flowforge_${role}`
   await ensure(`database-${role}`, () => ({ username, password: randomBytes(32).toString('base64url') }))
 }
+if (config.redis === 'true') await ensure('redis', () => ({ password: randomBytes(32).toString('base64url') }))
 if (config.certificates.length > 0) {
   const folder = mkdtempSync(join(tmpdir(), 'certificates-'))
   await renewCertificateSecrets({ ...config, folder, read: secrets.read, write })

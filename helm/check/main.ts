@@ -25,6 +25,7 @@ const kinds = [
   'keda.sh/v1alpha1',
   'policy.linkerd.io/v1beta3',
   'gateway.networking.k8s.io/v1',
+  'external-secrets.io/v1',
 ]
 
 let failures = 0

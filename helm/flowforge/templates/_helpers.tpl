@@ -72,6 +72,46 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- printf "%s-%s.%s.svc.%s" (include "flowforge.fullname" .) $service .root.Release.Namespace .root.Values.clusterDomain -}}
 {{- end -}}
 
+{{- /* Where the trial Redis listens. */ -}}
+{{- define "flowforge.redisHost" -}}
+{{- printf "%s-redis.%s.svc.%s" (include "flowforge.fullname" .) .root.Release.Namespace .root.Values.clusterDomain -}}
+{{- end -}}
+
+{{- /* Names by which pods and people call the gateway; the certificate of its own port has them. */ -}}
+{{- define "flowforge.gatewayHosts" -}}
+{{- $name := include "flowforge.componentName" (dict "root" .root "component" "gateway") -}}
+{{- $namespaced := printf "%s.%s" $name .root.Release.Namespace -}}
+{{- concat (list $name $namespaced (printf "%s.svc" $namespaced) (printf "%s.svc.%s" $namespaced .root.Values.clusterDomain) "localhost") .root.Values.gateway.tls.hosts | toJson -}}
+{{- end -}}
+
+{{- /* Whether the gateway's own port speaks TLS. */ -}}
+{{- define "flowforge.gatewayTls" -}}
+{{- if .root.Values.gateway.tls.enabled -}}
+{{- if .root.Values.mesh.enabled }}{{ fail "gateway.tls.enabled is for clusters without a mesh: with mesh.enabled its proxies encrypt" }}{{ end -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- /* Secret with the certificate of the gateway's own port; "public" is its name among those that are ours to issue. */ -}}
+{{- define "flowforge.gatewayTlsSecret" -}}
+{{- if .root.Values.gateway.tls.secret -}}
+{{- .root.Values.gateway.tls.secret -}}
+{{- else if eq .root.Values.certificates.mode "existing" -}}
+{{- fail "gateway.tls.secret must name a Secret with keys tls.crt and tls.key, since certificates.mode is existing" -}}
+{{- else -}}
+{{- include "flowforge.certificateSecret" (dict "root" .root "component" "public") -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What that Secret calls its authority, certificate and key. */ -}}
+{{- define "flowforge.gatewayTlsKeys" -}}
+{{- if and (not .root.Values.gateway.tls.secret) (eq .root.Values.certificates.mode "generated") -}}
+{{- dict "authority" "ca.pem" "certificate" "certificate.pem" "key" "key.pem" | toJson -}}
+{{- else -}}
+{{- dict "authority" "ca.crt" "certificate" "tls.crt" "key" "tls.key" | toJson -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Whether processes hold certificates: always, unless a mesh encrypts. */ -}}
 {{- define "flowforge.hasCertificates" -}}
 {{- if not .root.Values.mesh.enabled }}true{{ end -}}
@@ -103,7 +143,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- /* Whether the setup Job has a Secret to make. */ -}}
 {{- define "flowforge.needsSetup" -}}
 {{- $values := .root.Values -}}
-{{- if or (not $values.adminKeySecret) (ne $values.database.mode "external") (and (not $values.mesh.enabled) (eq $values.certificates.mode "generated")) }}true{{ end -}}
+{{- if or (not $values.adminKeySecret) (ne $values.database.mode "external") (eq $values.redis.mode "trial") (and (not $values.mesh.enabled) (eq $values.certificates.mode "generated")) }}true{{ end -}}
 {{- end -}}
 
 {{- /* Whether certificates of the setup Job have to be renewed. */ -}}

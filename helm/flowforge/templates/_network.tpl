@@ -91,7 +91,32 @@ podSelector:
 {{- end }}
 {{- end -}}
 
-{{- define "flowforge.egressCommon" -}}
+{{- define "flowforge.egressRedis" -}}
+{{- $redis := .root.Values.redis -}}
+{{- if eq $redis.mode "trial" -}}
+{{ include "flowforge.egressTo" (dict "root" .root "component" "redis" "port" 6379) }}
+{{- else if eq $redis.mode "external" -}}
+- to:
+    - ipBlock:
+        cidr: {{ $redis.external.cidr }}
+  ports:
+    - { protocol: TCP, port: {{ $redis.external.port }} }
+{{- end }}
+{{- end -}}
+
+{{- /* Prometheus alone, to a port that is not the admin port of a process of ours. */ -}}
+{{- define "flowforge.ingressMetrics" -}}
+{{- with .root.Values.networkPolicy.monitoringNamespace -}}
+- from:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ . }}
+  ports:
+    - { protocol: TCP, port: {{ $.port }} }
+{{- end -}}
+{{- end -}}
+
+{{- define "flowforge.egressDns" -}}
 - to:
     - namespaceSelector:
         matchLabels:
@@ -102,6 +127,20 @@ podSelector:
   ports:
     - { protocol: UDP, port: 53 }
     - { protocol: TCP, port: 53 }
+{{- end -}}
+
+{{- define "flowforge.egressApiServer" -}}
+- to:
+    - ipBlock:
+        cidr: {{ .root.Values.networkPolicy.apiServer.cidr }}
+  ports:
+    {{- range .root.Values.networkPolicy.apiServer.ports }}
+    - { protocol: TCP, port: {{ . }} }
+    {{- end }}
+{{- end -}}
+
+{{- define "flowforge.egressCommon" -}}
+{{ include "flowforge.egressDns" . | trim }}
 {{- if .root.Values.mesh.enabled }}
 - to:
     - namespaceSelector:

@@ -73,6 +73,18 @@ spec:
   minReplicas: {{ $autoscaling.minReplicas }}
   maxReplicas: {{ $autoscaling.maxReplicas }}
   metrics:
+    {{- with $autoscaling.externalMetric }}
+    - type: External
+      external:
+        metric:
+          name: {{ . }}
+          selector:
+            matchLabels:
+              namespace: {{ $.root.Release.Namespace }}
+        target:
+          type: AverageValue
+          averageValue: {{ $autoscaling.depthPerWorker | quote }}
+    {{- end }}
     - type: Resource
       resource:
         name: cpu

@@ -171,6 +171,30 @@ lifecycle:
 {{- end -}}
 {{- end -}}
 
+{{- /* Where the gateway shares limits and cache. The trial's server has a certificate of our authority. */ -}}
+{{- define "flowforge.redisEnvironment" -}}
+{{- $redis := .root.Values.redis -}}
+{{- if eq $redis.mode "trial" }}
+- name: FLOWFORGE_REDIS_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "flowforge.fullname" . }}-redis
+      key: password
+- name: FLOWFORGE_REDIS_URL
+  value: {{ ternary "rediss" "redis" (eq (include "flowforge.hasCertificates" .) "true") }}://:$(FLOWFORGE_REDIS_PASSWORD)@{{ include "flowforge.redisHost" . }}:6379
+{{- if include "flowforge.hasCertificates" . }}
+- name: FLOWFORGE_REDIS_AUTHORITY
+  value: /run/flowforge/certificates/ca.pem
+{{- end }}
+{{- else if eq $redis.mode "external" }}
+- name: FLOWFORGE_REDIS_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ $redis.external.secret | required "redis.external.secret must name a Secret with key url" }}
+      key: url
+{{- end }}
+{{- end -}}
+
 {{- define "flowforge.volumeMounts" -}}
 - name: tmp
   mountPath: /tmp

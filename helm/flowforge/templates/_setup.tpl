@@ -15,7 +15,7 @@ annotations:
 {{- /* Names of all Secrets that it may read and replace; no other. */ -}}
 {{- define "flowforge.setupSecrets" -}}
 {{- $prefix := include "flowforge.fullname" . -}}
-{{- range list "admin-key" "authority" "database-owner" "database-tasks" "database-accounts" "database-notifications" "certificates-gateway" "certificates-tasks" "certificates-accounts" "certificates-notifications" "certificates-worker" "certificates-operator" "certificates-postgres" }}
+{{- range list "admin-key" "authority" "database-owner" "database-tasks" "database-accounts" "database-notifications" "redis" "certificates-gateway" "certificates-tasks" "certificates-accounts" "certificates-notifications" "certificates-worker" "certificates-operator" "certificates-postgres" "certificates-redis" "certificates-public" }}
 - {{ $prefix }}-{{ . }}
 {{- end }}
 {{- end -}}
@@ -89,13 +89,7 @@ spec:
   ingress: []
   egress:
     {{- include "flowforge.egressCommon" . | nindent 4 }}
-    - to:
-        - ipBlock:
-            cidr: {{ .root.Values.networkPolicy.apiServer.cidr }}
-      ports:
-        {{- range .root.Values.networkPolicy.apiServer.ports }}
-        - { protocol: TCP, port: {{ . }} }
-        {{- end }}
+    {{- include "flowforge.egressApiServer" . | nindent 4 }}
 {{- end -}}
 
 {{- /* The pod: it talks to the Kubernetes API only, so no mesh proxy is needed. */ -}}
@@ -130,9 +124,15 @@ spec:
         - name: FLOWFORGE_SETUP_DATABASE_ROLES
           value: {{ ternary "owner," "" (eq .root.Values.database.mode "trial") }}tasks,accounts,notifications
         {{- end }}
+        {{- if eq .root.Values.redis.mode "trial" }}
+        - name: FLOWFORGE_SETUP_REDIS
+          value: "true"
+        {{- end }}
         {{- if and (include "flowforge.hasCertificates" .) (eq .root.Values.certificates.mode "generated") }}
         - name: FLOWFORGE_SETUP_CERTIFICATES
           value: gateway,tasks,accounts,notifications,worker,operator{{ if eq .root.Values.database.mode "trial" }},postgres={{ include "flowforge.databaseHost" . }}{{ end }}
+            {{- if eq .root.Values.redis.mode "trial" }},redis={{ include "flowforge.redisHost" . }}{{ end }}
+            {{- if and (include "flowforge.gatewayTls" .) (not .root.Values.gateway.tls.secret) }},public={{ include "flowforge.gatewayHosts" . | fromJsonArray | join "+" }}{{ end }}
         {{- end }}
         - name: FLOWFORGE_NAMESPACE
           value: {{ .root.Release.Namespace }}

@@ -39,7 +39,11 @@ spec:
       env:
         {{- include "flowforge.environment" . | nindent 8 }}
         - name: FLOWFORGE_VERIFY_GATEWAY
-          value: http://{{ include "flowforge.componentName" (dict "root" .root "component" "gateway") }}:{{ .root.Values.gateway.service.port }}
+          value: {{ ternary "https" "http" (eq (include "flowforge.gatewayTls" .) "true") }}://{{ include "flowforge.componentName" (dict "root" .root "component" "gateway") }}:{{ .root.Values.gateway.service.port }}
+        {{- if and (eq .component "test") (include "flowforge.gatewayTls" .) }}
+        - name: NODE_EXTRA_CA_CERTS
+          value: /run/flowforge/tls/ca.pem
+        {{- end }}
         {{- range $server := list "tasks" "accounts" "notifications" }}
         - name: FLOWFORGE_{{ upper $server }}_ADDRESS
           value: {{ include "flowforge.address" (dict "root" $.root "component" $server) }}
@@ -55,6 +59,11 @@ spec:
         - name: admin-key
           mountPath: /run/flowforge/admin-key
           readOnly: true
+        {{- if include "flowforge.gatewayTls" . }}
+        - name: tls
+          mountPath: /run/flowforge/tls
+          readOnly: true
+        {{- end }}
         {{- else }}
         {{- include "flowforge.volumeMounts" . | nindent 8 }}
         {{- end }}
@@ -67,6 +76,16 @@ spec:
       secret:
         secretName: {{ include "flowforge.adminKeySecret" . }}
         defaultMode: 0440
+    {{- if include "flowforge.gatewayTls" . }}
+    - name: tls
+      secret:
+        secretName: {{ include "flowforge.gatewayTlsSecret" . }}
+        defaultMode: 0440
+        # A certificate of a public authority comes without it.
+        optional: true
+        items:
+          - { key: {{ (include "flowforge.gatewayTlsKeys" . | fromJson).authority }}, path: ca.pem }
+    {{- end }}
     {{- else }}
     {{- include "flowforge.volumes" . | nindent 4 }}
     {{- end }}
