@@ -57,12 +57,15 @@ export function dial(options: DialOptions): Channel {
   const tls = workload.tlsTo(component)
   const client = new Client(address, workload.channelCredentials(), {
     ...(tls && { 'grpc.ssl_target_name_override': tls.serverName }),
-    // No service config asks for retries, and a server's is not read: what is left is sending a request again that the
+    // Our service config asks for no retries, and a server's is not read: what is left is sending a request again that the
     // server refused unseen because it is going away. Everything else is the guard's.
     'grpc.enable_retries': retryOwner === 'process' ? 1 : 0,
     // Two channels are two connections: closing or breaking one is no matter of the other.
     'grpc.use_local_subchannel_pool': 1,
     'grpc.service_config_disable_resolution': 1,
+    // Of several addresses each has a connection, as in the unary channel; a lost one is looked for where it is now.
+    'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+    'grpc.dns_min_time_between_resolutions_ms': 1_000,
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': answerBytesMax,
     'grpc.keepalive_time_ms': 20_000,

@@ -66,6 +66,18 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- printf "%s.%s.svc.%s:7101" (include "flowforge.componentName" .) .root.Release.Namespace .root.Values.clusterDomain -}}
 {{- end -}}
 
+{{- /*
+host:port for a caller that keeps a connection to each pod of a component and takes turns by call: a Service's one address would
+give it one pod for as long as its connection lives. In a mesh the proxy takes turns.
+*/ -}}
+{{- define "flowforge.podsAddress" -}}
+{{- if .root.Values.mesh.enabled -}}
+{{- include "flowforge.address" . -}}
+{{- else -}}
+{{- printf "%s-pods.%s.svc.%s:7101" (include "flowforge.componentName" .) .root.Release.Namespace .root.Values.clusterDomain -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Where the trial or CloudNativePG database listens. */ -}}
 {{- define "flowforge.databaseHost" -}}
 {{- $service := ternary "postgres" "postgres-rw" (eq .root.Values.database.mode "trial") -}}

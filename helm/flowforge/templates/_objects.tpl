@@ -36,6 +36,29 @@ spec:
     {{- include "flowforge.selectorLabels" . | nindent 4 }}
 {{- end -}}
 
+{{- /* The ready pods of a gRPC server, each by its own address. */ -}}
+{{- define "flowforge.podsService" -}}
+{{- if not .root.Values.mesh.enabled -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ include "flowforge.componentName" . }}-pods
+  namespace: {{ $.root.Release.Namespace }}
+  labels:
+    {{- include "flowforge.labels" . | nindent 4 }}
+spec:
+  clusterIP: None
+  ports:
+    - name: grpc
+      port: 7101
+      targetPort: grpc
+      protocol: TCP
+      appProtocol: kubernetes.io/h2c
+  selector:
+    {{- include "flowforge.selectorLabels" . | nindent 4 }}
+{{- end -}}
+{{- end -}}
+
 {{- define "flowforge.podDisruptionBudget" -}}
 {{- $values := index .root.Values .component -}}
 {{- $autoscaling := $values.autoscaling | default dict -}}

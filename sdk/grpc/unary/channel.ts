@@ -28,8 +28,9 @@ export interface UnaryChannelOptions {
   readonly attemptsMax: number
 }
 
-// A name is asked for again after a connection was lost, or now and then while calls are made.
-const resolvedMsMax = 30_000
+// A name is asked for again after a connection was lost, or now and then while calls are made: what Kubernetes' DNS says of
+// pods holds for so long, too.
+const resolvedMsMax = 5_000
 
 export class UnaryChannel implements CallOwner {
   readonly answerBytesMax: number
