@@ -13,6 +13,11 @@ import {
   timestamptzArray,
   uuidArray,
 } from './binary-array.ts'
+import { arrayLiteral } from './array-literal.ts'
+import { insertStatement } from './create-statement.ts'
+import type { Taker } from './dispatcher.ts'
+import { isStartable, leasedRowOf, type Workers } from './hand-over.ts'
+import type { LeasedRow } from './lease.ts'
 import { readTasks } from './read.ts'
 import { isUnreadable, type Sealer } from './seal.ts'
 import { READY, SCHEDULED } from './states.ts'
@@ -44,11 +49,14 @@ export interface NewTask {
 }
 
 export interface Created {
+  /** Of a new task: as it was created, though a worker may have it already. */
   row: TaskRow
   /** False if an earlier call with the same request ID had created it, or if it is the one that has the unique key. */
   isNew: boolean
   /** True if it waited with the same unique key, and has taken the new payload and times. */
   isReplaced?: boolean
+  /** True if it was created as a worker's, who has got it. */
+  isLeased?: boolean
 }
 
 /** What the database decides about a new task. */
@@ -74,61 +82,21 @@ const patientLockTimeoutMs = 2_000
 const partsMax = 32
 
 /**
- * The statement for a batch: remembering request IDs and giving fair ranks are in it only if an item of the batch needs
- * them, because a plan with all its parts costs as much to start as ten tasks cost to store. It answers with one row: the
- * time, by which the state of each task follows, and which items were no new tasks.
- */
-function insertStatement(hasRequests: boolean, hasRanks: boolean): string {
-  const requested = `, requested as (
-    insert into tasks.request (project, request_id, task_id, fingerprint, expire_time)
-    select project, request_id, id, fingerprint, tasks.now() + make_interval(secs => $18)
-    from item where request_id is not null
-    on conflict do nothing
-    returning task_id
-  )`
-  const ranked = `, fresh as materialized (
-    select * from item ${hasRequests ? 'where request_id is null or id in (select task_id from requested)' : ''}
-  ), fair as (
-    select array_agg(id order by n) as ids, tasks.fair_ranks(array_agg(queue_id order by n), array_agg(fairness_key order by n)) as ranks
-    from fresh where is_fair and (schedule_time > tasks.now()) is not true
-  ), ranked as (
-    select id, rank from fair cross join unnest(ids, ranks) as ranked(id, rank)
-  )`
-  const isNew = hasRequests && !hasRanks ? 'where request_id is null or id in (select task_id from requested)' : ''
-  const repeated =
-    'array(select n::integer from item where request_id is not null and id not in (select task_id from requested))'
-  return `
-  with ${hasRequests ? `patience as materialized (select set_config('lock_timeout', $19, true)), ` : ''}item as (
-    select item.* from ${hasRequests ? 'patience cross join ' : ''}unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::smallint[], $6::timestamptz[],
-      $7::timestamptz[], $8::integer[], $9::jsonb[], $10::text[], $11::bytea[], $12::text[], $13::text[], $14::jsonb[], $15::text[], $16::bytea[], $17::boolean[])
-    with ordinality as item(project, id, queue_id, type, priority, schedule_time, expire_time, attempt_timeout_ms,
-      retry_policy, request_id, fingerprint, fairness_key, concurrency_key, labels, traceparent, payload, is_fair, n)
-  )${hasRequests ? requested : ''}${hasRanks ? ranked : ''}, stored as (
-    insert into tasks.task (project, id, queue_id, type, state, priority, schedule_time, expire_time, attempt_timeout_ms, retry_policy,
-      request_id, fairness_key, concurrency_key, labels, traceparent, payload, create_time, rank_priority, fair_rank, is_blocked)
-    select project, id, queue_id, type, case when schedule_time > tasks.now() then 1 else 2 end, priority,
-      -- A time in the past must not jump the queue.
-      greatest(schedule_time, tasks.now()), expire_time, attempt_timeout_ms, retry_policy, request_id, fairness_key,
-      concurrency_key, labels, traceparent, payload, tasks.now(), -priority, ${hasRanks ? 'coalesce(rank, 0)' : '0'}, concurrency_key is not null
-    from ${hasRanks ? 'fresh left join ranked using (id)' : 'item'} ${isNew}
-  )
-  select (extract(epoch from tasks.now()) * 1000)::float8 as now_ms${hasRequests ? `, ${repeated} as repeated` : ''}`
-}
-
-/**
  * Stores the tasks, and answers for each with its row, or with the row that an earlier call with the same request ID made.
  * Those with unique keys have a way of their own: engine/create-unique.ts.
  *
  * @param requestWindowS How long a request ID is remembered, in seconds.
+ * @param workers Who may get tasks as they are created.
  */
 export async function createTasks(
   pool: pg.Pool,
   items: NewTask[],
   requestWindowS: number,
   sealer: Sealer,
+  workers?: Workers,
 ): Promise<(Created | Error)[]> {
   try {
-    return await insertTasks(pool, items, requestWindowS, sealer, lockTimeoutMs)
+    return await insertTasks(pool, items, requestWindowS, sealer, lockTimeoutMs, workers)
   } catch (error) {
     if (!isLockTimeout(error)) throw error
     if (items.length === 1) return [new RequestIdBusy('a transaction that has not ended uses the request ID')]
@@ -139,7 +107,7 @@ export async function createTasks(
     )
     const createPart = (part: NewTask[]): Promise<(Created | Error)[]> =>
       // What was committed must not be written again because of others: their errors are theirs.
-      createTasks(pool, part, requestWindowS, sealer).catch((failure) => part.map(() => failure))
+      createTasks(pool, part, requestWindowS, sealer, workers).catch((failure) => part.map(() => failure))
     return (await Promise.all(parts.map(createPart))).flat()
   }
 }
@@ -160,52 +128,93 @@ async function insertTasks(
   requestWindowS: number,
   sealer: Sealer,
   timeoutMs: number,
+  workers?: Workers,
 ): Promise<(Created | Error)[]> {
-  const column = <K extends keyof NewTask>(key: K) => items.map((item) => item[key])
   const hasRequests = items.some((item) => item.requestId !== null)
   const hasRanks = items.some((item) => item.isFair)
-  const { rows } = await pool.query<{ now_ms: number; repeated?: number[] }>({
-    name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks' : ''}`,
-    text: insertStatement(hasRequests, hasRanks),
-    values: [
-      textArray(column('project')),
-      uuidArray(column('id')),
-      int4Array(column('queueId')),
-      textArray(column('type')),
-      int2Array(column('priority')),
-      timestamptzArray(column('scheduleTime')),
-      timestamptzArray(column('expireTime')),
-      int4Array(column('attemptTimeoutMs')),
-      jsonbArray(column('retryPolicy')),
-      textArray(column('requestId')),
-      byteaArray(items.map((item) => item.fingerprint && sealer.fingerprint(item.fingerprint))),
-      textArray(column('fairnessKey')),
-      textArray(column('concurrencyKey')),
-      jsonbArray(column('labels')),
-      textArray(column('traceparent')),
-      byteaArray(items.map((item) => sealer.seal('payload', item, item.payload))),
-      boolArray(column('isFair')),
-      ...(hasRequests ? [requestWindowS, String(timeoutMs)] : []),
-    ],
-  })
-  const { now_ms: nowMs, repeated = [] } = rows[0]!
+  const places = items.map((item) => (hasRanks || !isStartable(item) ? undefined : workers?.reserve(item)))
+  const hasPlaces = places.some((place) => place !== undefined)
+  let row: InsertedRow
+  try {
+    const { rows } = await pool.query<InsertedRow>({
+      name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks ' : ''}${hasPlaces ? 'places' : ''}`,
+      text: insertStatement({ hasRequests, hasRanks, hasPlaces }),
+      values: [
+        ...columnsOf(items, sealer),
+        ...(hasRequests ? [requestWindowS, String(timeoutMs)] : []),
+        ...(hasPlaces
+          ? [
+              arrayLiteral(places.map((place) => place?.sessionId ?? null)),
+              textArray(places.map((place) => place?.worker ?? null)),
+            ]
+          : []),
+      ],
+    })
+    row = rows[0]!
+  } catch (error) {
+    for (const place of places) if (place) workers!.free(place)
+    throw error
+  }
+  const { now_ms: nowMs, repeated = [], leasable = [] } = row
+  const repeats = new Set(repeated.map((n) => items[n - 1]!))
   const createTime = new Date(nowMs)
-  const earlier =
-    repeated.length === 0
-      ? new Map<string, Created | Error>()
-      : await earlierTasks(
-          pool,
-          repeated.map((n) => items[n - 1]!),
-          sealer,
-        )
-  return items.map((item) => {
-    const met = earlier.get(item.id)
-    if (met) return met
+  const created = items.map((item, i): Created => {
     const isScheduled = item.scheduleTime !== null && item.scheduleTime.getTime() > nowMs
-    const state = isScheduled ? SCHEDULED : READY
-    const scheduleTime = isScheduled ? item.scheduleTime! : createTime
-    return { row: rowOf(item, { state, schedule_time: scheduleTime, create_time: createTime }), isNew: true }
+    const stored = {
+      state: isScheduled ? SCHEDULED : READY,
+      schedule_time: isScheduled ? item.scheduleTime! : createTime,
+      create_time: createTime,
+    }
+    const isLeased = places[i] !== undefined && leasable.includes(item.queueId) && !repeats.has(item)
+    return { row: rowOf(item, stored), isNew: true, isLeased }
   })
+  if (hasPlaces) handOver(workers!, places, created)
+  if (repeats.size === 0) return created
+  const earlier = await earlierTasks(pool, [...repeats], sealer)
+  return created.map((one) => earlier.get(one.row.id) ?? one)
+}
+
+/** What the statement answers with, in one row. */
+interface InsertedRow {
+  now_ms: number
+  /** Which items repeat an earlier request, counted from 1. */
+  repeated?: number[]
+  /** The queues whose tasks were created as the workers' for whom a place was reserved. */
+  leasable?: number[]
+}
+
+function columnsOf(items: NewTask[], sealer: Sealer): (Buffer | null)[] {
+  const column = <K extends keyof NewTask>(key: K) => items.map((item) => item[key])
+  return [
+    textArray(column('project')),
+    uuidArray(column('id')),
+    int4Array(column('queueId')),
+    textArray(column('type')),
+    int2Array(column('priority')),
+    timestamptzArray(column('scheduleTime')),
+    timestamptzArray(column('expireTime')),
+    int4Array(column('attemptTimeoutMs')),
+    jsonbArray(column('retryPolicy')),
+    textArray(column('requestId')),
+    byteaArray(items.map((item) => item.fingerprint && sealer.fingerprint(item.fingerprint))),
+    textArray(column('fairnessKey')),
+    textArray(column('concurrencyKey')),
+    jsonbArray(column('labels')),
+    textArray(column('traceparent')),
+    byteaArray(items.map((item) => sealer.seal('payload', item, item.payload))),
+    boolArray(column('isFair')),
+  ]
+}
+
+/** Gives the tasks that were created as workers' to them, and the other places back. */
+function handOver(workers: Workers, places: (Taker | undefined)[], created: Created[]): void {
+  const leased: { taker: Taker; row: LeasedRow }[] = []
+  for (const [i, taker] of places.entries()) {
+    if (!taker) continue
+    if (created[i]!.isLeased) leased.push({ taker, row: leasedRowOf(created[i]!.row, taker) })
+    else workers.free(taker)
+  }
+  for (const ofQueue of Map.groupBy(leased, ({ row }) => row.queue_id).values()) workers.handOver(ofQueue)
 }
 
 /** What earlier calls with the same request IDs made, by the items' ids. */

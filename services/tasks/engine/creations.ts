@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { Batch } from './batch.ts'
 import { createPatiently, createTasks, RequestIdBusy, type Created, type NewTask } from './create.ts'
 import { createUniqueTasks, type UniqueTask } from './create-unique.ts'
+import type { Workers } from './hand-over.ts'
 import type { Sealer } from './seal.ts'
 
 export interface CreationOptions {
@@ -10,6 +11,8 @@ export interface CreationOptions {
   /** How long a request ID is remembered, in seconds. */
   requestWindowS: number
   sealer: Sealer
+  /** Who may get tasks as they are created. */
+  workers: Workers
   /** Most tasks in one statement, and most that may wait for one. */
   itemsMax: number
   waitingMax: number
@@ -25,12 +28,12 @@ export class Creations {
   /** Tasks whose request ID is used by a transaction that has not ended; each waits by itself. */
   readonly #patient: Batch<NewTask, Created>
 
-  constructor({ pool, requestWindowS, sealer, itemsMax, waitingMax }: CreationOptions) {
+  constructor({ pool, requestWindowS, sealer, workers, itemsMax, waitingMax }: CreationOptions) {
     const bounds = { waitingMax, bytesMax, bytesOf: (item: NewTask) => item.payload?.length ?? 0 }
     this.#plain = new Batch({
       ...bounds,
       itemsMax,
-      flush: (items) => createTasks(pool, items, requestWindowS, sealer),
+      flush: (items) => createTasks(pool, items, requestWindowS, sealer, workers),
     })
     this.#unique = new Batch<UniqueTask, Created>({
       ...bounds,

@@ -4,6 +4,9 @@
  * Takers (a worker's stream, or one waiting LeaseTasks call) register here. Queues are marked when something may be
  * READY in them: by this process, by a wake-up of another, or by the slow poll. While there is a marked queue and a
  * taker for it, one statement at a time leases for all takers of that queue; meanwhile more room gathers.
+ *
+ * A task that is created in this process while nothing waits before it needs no such statement: it is created as a
+ * taker's (`reserve`, then `handOver` or `free`).
  */
 import type { Logger } from '@flowforge/runtime/log'
 import { shuffled } from './shuffled.ts'
@@ -45,6 +48,11 @@ export class Dispatcher {
   readonly #takers = new Map<bigint, Taker>()
   /** Queues in which something may be READY. */
   readonly #marked = new Set<number>()
+  /** Queues of which the last statement took less than it could: what is created in them now waits behind nothing. */
+  readonly #emptied = new Set<number>()
+  /** Places that statements in flight may fill. */
+  readonly #promised = new Map<Taker, number>()
+  #onFreed: (() => void)[] = []
   readonly #options: DispatcherOptions
   #running: Promise<void> | undefined
   /** The lease statement in flight, or the last one. */
@@ -68,6 +76,7 @@ export class Dispatcher {
   async remove(taker: Taker): Promise<void> {
     taker.room = 0
     await this.#statement.catch(() => undefined)
+    while (this.#promised.has(taker)) await new Promise<void>((resolve) => this.#onFreed.push(resolve))
     if (this.#takers.get(taker.sessionId) === taker) this.#takers.delete(taker.sessionId)
   }
 
@@ -80,6 +89,38 @@ export class Dispatcher {
   mark(queueIds: Iterable<number>): void {
     for (const queueId of queueIds) this.#marked.add(queueId)
     this.#run()
+  }
+
+  /**
+   * A worker's stream with a place for a task that is about to be created, if nothing is known to wait before it. The
+   * place is promised until `handOver` or `free` is called.
+   */
+  reserve(queue: { id: number; project: string; name: string }, type: string): Taker | undefined {
+    if (!this.#emptied.has(queue.id) || this.#isStopped) return undefined
+    for (const taker of this.#takers.values()) {
+      if (taker.leaseMs !== null || this.#freeOf(taker) <= 0 || taker.isSilent()) continue
+      if (!takes(taker, queue) || !runs(taker, type)) continue
+      this.#promise(taker, 1)
+      // Next time it is the others' turn.
+      this.#takers.delete(taker.sessionId)
+      this.#takers.set(taker.sessionId, taker)
+      return taker
+    }
+    // The task waits, and what is created after it has to wait behind it.
+    this.#emptied.delete(queue.id)
+    return undefined
+  }
+
+  /** The task for which a place was reserved was not created as the taker's. */
+  free(taker: Taker): void {
+    this.#promise(taker, -1)
+    if (taker.room > 0) this.#run()
+  }
+
+  /** Tasks of one queue were created as those of the takers that had been reserved for them. */
+  handOver(created: { taker: Taker; row: LeasedRow }[]): void {
+    for (const { taker } of created) this.#promise(taker, -1)
+    this.#hand(created.map(({ row }) => row))
   }
 
   /** A taker has room again. */
@@ -120,10 +161,14 @@ export class Dispatcher {
     this.#marked.delete(queueId)
     try {
       for (const takers of this.#groupsFor(queue)) {
-        const slots = slotsOf(takers)
-        const rows = slots.length === 0 ? [] : await this.#lease(queueId, takers[0]!.types, slots)
+        // Of a queue that was empty a moment ago half of the places are left to tasks that are created meanwhile.
+        const share = this.#emptied.has(queueId) ? 0.5 : 1
+        const slots = slotsOf(takers, (taker) => Math.ceil(this.#freeOf(taker) * share))
+        const rows = slots.length === 0 ? [] : await this.#lease(queueId, takers, slots)
         // As many as asked for: there may be more, also for takers that have no room at the moment.
         if (rows.length === slots.length) this.#marked.add(queueId)
+        if (rows.length < slots.length) this.#emptied.add(queueId)
+        else this.#emptied.delete(queueId)
         if (rows.length > 0) this.#isChanged = true
       }
     } catch (error) {
@@ -138,13 +183,35 @@ export class Dispatcher {
     return shuffled([...Map.groupBy(wanting, (taker) => taker.types.join(' ')).values()])
   }
 
-  async #lease(queueId: number, types: string[], slots: Slot[]): Promise<LeasedRow[]> {
-    const statement = this.#options.lease(queueId, types.length === 0 ? null : types, slots).then((rows) => {
-      this.#hand(rows)
-      return rows
-    })
+  async #lease(queueId: number, takers: Taker[], slots: Slot[]): Promise<LeasedRow[]> {
+    const { types } = takers[0]!
+    const asked = new Map<bigint, number>()
+    for (const { sessionId } of slots) asked.set(sessionId, (asked.get(sessionId) ?? 0) + 1)
+    const promise = (sign: number) => {
+      for (const taker of takers) this.#promise(taker, sign * (asked.get(taker.sessionId) ?? 0))
+    }
+    promise(1)
+    const statement = this.#options
+      .lease(queueId, types.length === 0 ? null : types, slots)
+      .finally(() => promise(-1))
+      .then((rows) => {
+        this.#hand(rows)
+        return rows
+      })
     this.#statement = statement
     return statement
+  }
+
+  /** Counts places that a statement may fill; nobody else may have them until it has ended. */
+  #promise(taker: Taker, change: number): void {
+    const promised = (this.#promised.get(taker) ?? 0) + change
+    if (promised > 0) this.#promised.set(taker, promised)
+    else this.#promised.delete(taker)
+    if (promised <= 0) for (const freed of this.#onFreed.splice(0)) freed()
+  }
+
+  #freeOf(taker: Taker): number {
+    return taker.room - (this.#promised.get(taker) ?? 0)
   }
 
   #hand(rows: LeasedRow[]): void {
@@ -168,14 +235,19 @@ function takes(taker: Taker, queue: { project: string; name: string }): boolean 
   )
 }
 
+function runs({ types }: Taker, type: string): boolean {
+  return types.length === 0 || types.includes(type)
+}
+
 /** One slot for each free place, dealt round by round so that every taker gets its share of a short supply. */
-function slotsOf(takers: Taker[]): Slot[] {
+function slotsOf(takers: Taker[], freeOf: (taker: Taker) => number): Slot[] {
   const slots: Slot[] = []
   const order = shuffled(takers.filter((taker) => !taker.isSilent()))
+  const free = order.map(freeOf)
   for (let round = 0; slots.length < slotsMax; round++) {
     const before = slots.length
-    for (const { room, sessionId, worker, leaseMs } of order)
-      if (room > round && slots.length < slotsMax) slots.push({ sessionId, worker, leaseMs })
+    for (const [i, { sessionId, worker, leaseMs }] of order.entries())
+      if (free[i]! > round && slots.length < slotsMax) slots.push({ sessionId, worker, leaseMs })
     if (slots.length === before) break
   }
   return slots

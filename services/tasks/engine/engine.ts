@@ -16,6 +16,7 @@ import { Creations } from './creations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { storeProgress, type Progress } from './extend.ts'
 import { judgeRefused, leaseId, leaseLost, type LeaseKey } from './fence.ts'
+import type { Workers } from './hand-over.ts'
 import { hasReady, leaseSteered, leaseTasks, type LeasedRow, type Slot } from './lease.ts'
 import { openLeased } from './open-leased.ts'
 import { attemptsEnded, stateName, tasksCompleted, tasksCreated } from './metrics.ts'
@@ -94,7 +95,7 @@ export class Engine {
       log,
     )
     const bounds = { itemsMax: rowsMax, waitingMax }
-    this.#creations = new Creations({ pool, requestWindowS, sealer, ...bounds })
+    this.#creations = new Creations({ pool, requestWindowS, sealer, workers: this.#workers(), ...bounds })
     this.#successes = new Batch({
       ...bounds,
       flush: (items) => this.#completeAll(items),
@@ -235,17 +236,29 @@ export class Engine {
     let scheduledInMs = Infinity
     for (const [i, created] of results.entries()) {
       if (created instanceof Error) continue
-      const { row, isNew, isReplaced } = created
+      const { row, isNew, isReplaced, isLeased } = created
       if (isReplaced) this.#replaced(row)
       if (!isNew) continue
       count += 1
       if (tasks[i]!.isFair && this.queues.known(row.queue_id)?.isFair === false) await this.queueChanged(row.queue_id)
+      if (isLeased) continue
       if (row.state === READY) ready.add(row.queue_id)
       else scheduledInMs = Math.min(scheduledInMs, row.schedule_time.getTime() - row.create_time.getTime())
     }
     if (count > 0) tasksCreated.inc(count)
     for (const queueId of ready) this.#ready(queueId)
     if (scheduledInMs < Infinity) this.onScheduled(scheduledInMs)
+  }
+
+  #workers(): Workers {
+    return {
+      reserve: (task) => {
+        const queue = this.queues.known(task.queueId)
+        return queue?.isPlain ? this.dispatcher.reserve(queue, task.type) : undefined
+      },
+      free: (taker) => this.dispatcher.free(taker),
+      handOver: (created) => this.dispatcher.handOver(created),
+    }
   }
 
   async #lease(queueId: number, types: string[] | null, slots: Slot[]): Promise<LeasedRow[]> {

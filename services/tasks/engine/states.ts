@@ -27,6 +27,7 @@ export const Outcome = {
 export const arrows = [
   { from: 'new', to: 'SCHEDULED', by: 'create' },
   { from: 'new', to: 'READY', by: 'create' },
+  { from: 'new', to: 'RUNNING', by: 'create' },
   { from: 'SCHEDULED', to: 'READY', by: 'promote' },
   { from: 'SCHEDULED', to: 'READY', by: 'redrive' },
   { from: 'SCHEDULED', to: 'READY', by: 'replace' },

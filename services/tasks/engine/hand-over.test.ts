@@ -1,0 +1,165 @@
+import { deepEqual, equal } from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { CreateTaskRequest } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
+import { TaskState, type Task } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
+import { until } from '@flowforge/runtime/testing/poll'
+import { startTestTasks, type TestTasks } from '../testing/tasks-service.ts'
+import type { Taker } from './dispatcher.ts'
+import type { LeasedRow } from './lease.ts'
+import { openSession } from './sessions.ts'
+
+let service: TestTasks
+before(async () => {
+  service = await startTestTasks()
+})
+after(() => service.stop())
+
+/** A worker's place in a project of the test's own, whose queue was found empty. */
+async function setup(t: { name: string }, room: number) {
+  const { engine, pool } = service
+  const project = t.name.replace(/[^a-z]+/g, '-').slice(0, 60)
+  const { id: queueId } = await engine.queues.make(project, 'default')
+  const session = await openSession(pool, 'w', 10_000)
+  const given: LeasedRow[] = []
+  const taker: Taker = {
+    sessionId: session.id,
+    worker: 'w',
+    project,
+    queues: new Set(),
+    types: [],
+    room,
+    isSilent: () => false,
+    leaseMs: null,
+    give: (rows) => void given.push(...rows),
+  }
+  engine.dispatcher.add(taker)
+  engine.dispatcher.mark([queueId])
+  await engine.dispatcher.idle()
+  return {
+    taker,
+    given,
+    queueId,
+    create: (task: Partial<Task> = {}, requestId = '') =>
+      service.tasks.createTask(
+        CreateTaskRequest.fromPartial({ parent: `projects/${project}`, task: { type: 'echo', ...task }, requestId }),
+      ),
+    stored: async () =>
+      (await pool.query('select * from tasks.task where queue_id = $1 order by create_time', [queueId])).rows,
+  }
+}
+
+test('a task is created as that of a worker that waits, with all that a lease has, and answered as created', async (t) => {
+  const { create, given, stored, taker } = await setup(t, 1)
+  const created = await create({ payload: { n: 1 } })
+  equal(created.state, TaskState.TASK_STATE_READY)
+  equal(given[0]?.id, created.uid)
+  const [row] = await stored()
+  // Created and started by one transaction: no statement leased it.
+  deepEqual(
+    [row.state, row.attempt, row.revision, row.session_id, row.worker, row.start_time, row.attempt_start],
+    [3, 1, 2, String(taker.sessionId), 'w', row.create_time, row.create_time],
+  )
+  equal(row.lease_until - row.attempt_start, 300_000)
+  const { state, attempt, revision, session_id, worker, create_time, start_time, attempt_start, lease_until, payload } =
+    row
+  const told = {
+    state,
+    attempt,
+    revision,
+    session_id,
+    worker,
+    create_time,
+    start_time,
+    attempt_start,
+    lease_until,
+    payload,
+  }
+  deepEqual({ ...given[0], ...told }, given[0])
+  await service.engine.complete({ ...leaseOf(given[0]!), result: null })
+  deepEqual(await stored(), [])
+})
+
+test('tasks are handed over in the order of their creation, each once there is room for it', async (t) => {
+  const { create, given, taker } = await setup(t, 1)
+  const created = [await create(), await create(), await create()]
+  equal(given.length, 1)
+  for (let n = 2; n <= 3; n++) {
+    taker.room = 1
+    service.engine.dispatcher.roomChanged()
+    await until(() => given.length === n)
+  }
+  deepEqual(
+    given.map(({ id }) => id),
+    created.map(({ uid }) => uid),
+  )
+})
+
+test('tasks of a queue that was paused a moment ago wait, and the worker keeps its places', async (t) => {
+  const { create, given, stored, queueId } = await setup(t, 1)
+  await service.pool.query('update tasks.queue set paused = true where id = $1', [queueId])
+  await create()
+  await service.engine.dispatcher.idle()
+  deepEqual(
+    (await stored()).map(({ state }) => state),
+    [2],
+  )
+  await service.pool.query('update tasks.queue set paused = false where id = $1', [queueId])
+  service.engine.dispatcher.mark([queueId])
+  await until(() => given.length === 1)
+})
+
+test('what may keep a task from starting is left to the statement that leases', async (t) => {
+  const { create, given, stored, queueId } = await setup(t, 10)
+  const inAnHour = new Date(Date.now() + 3_600_000)
+  await create({ scheduleTime: inAnHour })
+  equal((await stored())[0].state, 1)
+  await create({ expireTime: inAnHour })
+  await create({ concurrencyKey: 'key' })
+  await until(() => given.length === 2)
+  const { rows } = await service.pool.query('select from tasks.task where queue_id = $1 and start_time > create_time', [
+    queueId,
+  ])
+  equal(rows.length, 2)
+})
+
+test('a repeated request is handed over once', async (t) => {
+  const { create, given } = await setup(t, 10)
+  const first = await create({}, 'request')
+  const [second, third] = await Promise.all([create({}, 'request'), create({}, 'request')])
+  deepEqual([second.uid, third.uid], [first.uid, first.uid])
+  deepEqual(
+    given.map(({ id }) => id),
+    [first.uid],
+  )
+})
+
+test('a worker that goes while its task is being created waits for the statement, and the task gets another', async (t) => {
+  const { create, given, taker, queueId, stored } = await setup(t, 1)
+  const lock = await service.pool.connect()
+  await lock.query('begin')
+  await lock.query('lock table tasks.task in share mode')
+  const created = create()
+  await until(async () => (await waiting()) > 0)
+  const removed = service.engine.dispatcher.remove(taker)
+  await lock.query('commit')
+  lock.release()
+  await Promise.all([created, removed])
+  equal(given.length, 1)
+  service.engine.giveBack(given.splice(0))
+  await until(async () => (await stored())[0].state === 2)
+  taker.room = 1
+  service.engine.dispatcher.add(taker)
+  service.engine.dispatcher.mark([queueId])
+  await until(() => given[0]?.attempt === 2)
+})
+
+async function waiting(): Promise<number> {
+  const { rows } = await service.pool.query(
+    `select count(*)::integer as n from pg_locks where not granted and relation = 'tasks.task'::regclass`,
+  )
+  return rows[0].n
+}
+
+function leaseOf({ project, id, attempt, session_id }: LeasedRow) {
+  return { project, id, attempt, sessionId: BigInt(session_id!) }
+}
