@@ -1,5 +1,5 @@
 /** What the tasks service is told by its environment. */
-import { address, duration, integer, postgresUrl } from '@flowforge/runtime/config'
+import { address, duration, integer, oneOf, postgresUrl } from '@flowforge/runtime/config'
 import { workloadSpec } from '@flowforge/runtime/workload'
 import { payloadKeys } from './payload-keys.ts'
 
@@ -12,6 +12,8 @@ export const spec = {
   databasePoolerUrl: postgresUrl('FLOWFORGE_DATABASE_POOLER_URL', { optional: true }),
   payloadBytesMax: integer('FLOWFORGE_PAYLOAD_BYTES_MAX', { default: 262_144, min: 1024, max: 3_000_000 }),
   payloadKeys: payloadKeys('FLOWFORGE_PAYLOAD_KEYS'),
+  /** Whether tasks.enqueue() may store payloads, which it can only do in clear. */
+  clearPayloads: oneOf('FLOWFORGE_CLEAR_PAYLOADS', ['allow', 'refuse'], { default: 'allow' }),
   /** How long a request ID is remembered. */
   requestWindowMs: duration('FLOWFORGE_REQUEST_WINDOW', { default: '24h', min: '1m', max: '720h' }),
   /** Without heartbeats a worker's leases end after this long. */

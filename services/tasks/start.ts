@@ -2,6 +2,7 @@
 import type { Logger } from '@flowforge/runtime/log'
 import type { Service } from '@flowforge/runtime/server'
 import type pg from 'pg'
+import { allowClearPayloads } from './engine/clear-payloads.ts'
 import { Engine } from './engine/engine.ts'
 import { ensurePartitions } from './engine/partitions.ts'
 import { readyQueues } from './engine/queues.ts'
@@ -17,6 +18,8 @@ export interface TasksOptions {
   payloadBytesMax: number
   /** Encrypt what tasks carry; nothing is encrypted if undefined. */
   payloadKeys?: PayloadKeys | undefined
+  /** Whether tasks.enqueue() may store payloads in clear. */
+  clearPayloads: 'allow' | 'refuse'
   requestWindowMs: number
   sessionTimeoutMs: number
   sessionGraceMs: number
@@ -38,6 +41,7 @@ export async function startTasks(options: TasksOptions): Promise<RunningTasks> {
     options
   const sealer = options.payloadKeys ? new Sealer(options.payloadKeys) : unsealed
   await ensurePartitions(pool)
+  await allowClearPayloads(pool, options.clearPayloads === 'allow')
   const requestWindowS = requestWindowMs / 1000
   const engine = new Engine({ pool, listenUrl: databaseUrl, requestWindowS, lossesMax, sealer, log })
   const streams = new WorkStreams({ engine, sessionTimeoutMs, sessionGraceMs, log })

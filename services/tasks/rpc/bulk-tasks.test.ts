@@ -187,6 +187,24 @@ test('a rate spreads retried tasks evenly, over chunks as well', async (t) => {
   ok((await list('state = SCHEDULED')).length > 0)
 })
 
+test('a rate goes on where calls with the same filter before it and beside it have planned to', async (t) => {
+  const { fill, cancel, retry, project } = setup(t)
+  const [each, ratePerSecond] = [20, 0.5]
+  for (const callers of [1, 1, 3]) {
+    await fill(each)
+    await cancel('state = READY')
+    await Promise.all(Array.from({ length: callers }, () => retry('state = CANCELLED', { ratePerSecond })))
+  }
+  const { rows } = await service.pool.query(
+    `select extract(epoch from schedule_time - lag(schedule_time) over (order by schedule_time))::float8 as gap
+     from tasks.task where project = $1 order by schedule_time`,
+    [project],
+  )
+  const gaps = rows.slice(1).map(({ gap }) => gap)
+  equal(gaps.length, 3 * each - 1)
+  ok(Math.min(...gaps) > 1 / ratePerSecond - 0.001, `two are only ${Math.min(...gaps)} s apart`)
+})
+
 test('with a rate the first is READY at once and the others follow', async (t) => {
   const { fill, cancel, retry, list } = setup(t)
   await fill(3)

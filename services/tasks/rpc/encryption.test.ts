@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -25,8 +25,8 @@ const secret = 'a secret that nobody else should read'
 /** A database of its own, and instances on it one after the other. */
 async function setup(t: TestContext) {
   const database = await createTestDatabase({ component: 'tasks', folder: join(import.meta.dirname, '../schema') })
-  const start = async (payloadKeys?: PayloadKeys) => {
-    const service = await startTestTasks({ database, payloadKeys })
+  const start = async (payloadKeys?: PayloadKeys, clearPayloads: 'allow' | 'refuse' = 'allow') => {
+    const service = await startTestTasks({ database, payloadKeys, clearPayloads })
     let isStopped = false
     const stop = async () => {
       if (!isStopped) await service.stop()
@@ -158,6 +158,23 @@ test('leasing a task whose key is gone makes it DEAD with the reason, holds up n
     (await withBoth.lease()).map(({ task }) => task!.payload),
     [{ n: 1 }],
   )
+})
+
+test('where payloads in clear are refused, enqueue() takes none and leaves nothing behind', async (t) => {
+  const { start } = await setup(t)
+  const strict = await start(onlyA, 'refuse')
+  const enqueue = (payload: object | null) =>
+    strict.pool.query(`select tasks.enqueue(project => 'p', type => 'echo', request_id => 'r', payload => $1)`, [
+      payload,
+    ])
+  await rejects(enqueue({ secret }), { code: '22023', message: /^payload: cannot be stored in clear here/ })
+  equal((await strict.pool.query('select from tasks.task')).rowCount, 0)
+  await enqueue(null)
+  equal((await strict.lease()).length, 1)
+  await strict.stop()
+  const lax = await start(onlyA)
+  await lax.pool.query(`select tasks.enqueue(project => 'p', type => 'echo', payload => '{"n": 1}')`)
+  deepEqual((await lax.lease())[0]?.task?.payload, { n: 1 })
 })
 
 test('what was stored in clear stays readable when encryption is switched on, also what enqueue() stores', async (t) => {

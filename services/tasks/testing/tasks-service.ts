@@ -33,6 +33,7 @@ export async function startTestTasks(
     pool,
     databaseUrl: database.url,
     payloadBytesMax: 262_144,
+    clearPayloads: 'allow',
     requestWindowMs: 86_400_000,
     sessionTimeoutMs: 10_000,
     sessionGraceMs: 2_000,
