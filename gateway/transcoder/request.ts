@@ -4,6 +4,7 @@ import { status } from '@grpc/grpc-js'
 import { fieldViolation, RpcError } from './errors.ts'
 import { maskOfBody } from './field-mask.ts'
 import { setLeaf, type Tree } from './fields.ts'
+import { parseExactly, parseJson } from './json/parse.ts'
 import { InexactNumber, JsonViolation, kindOf } from './json/violation.ts'
 import type { Route } from './routes.ts'
 
@@ -26,7 +27,7 @@ export function encodeRequest(route: Route, parts: RequestParts, complete: (requ
   }
   try {
     try {
-      return encode(JSON.parse)
+      return encode(parseJson)
     } catch (error) {
       if (error instanceof InexactNumber) return encode(parseExactly)
       throw error
@@ -81,6 +82,7 @@ function jsonBody(body: Buffer | undefined, parse: (text: string) => unknown): u
   try {
     return parse(body.toString('utf8'))
   } catch (error) {
+    if (error instanceof JsonViolation) throw error
     const place = error instanceof Error ? (/ at position \d+.*/.exec(error.message)?.[0] ?? '') : ''
     throw new RpcError(status.INVALID_ARGUMENT, `the body is not JSON${place}`)
   }
@@ -95,15 +97,4 @@ function refuseQuery(query: string): void {
   const key = query.split('&').find((pair) => pair !== '' && !pair.startsWith('$') && !pair.startsWith('%24'))
   if (key !== undefined)
     throw new JsonViolation('belongs into the body, this call has no query', key.split('=')[0]!.slice(0, 100))
-}
-
-/** JSON.parse that keeps the digits of integers which a double cannot hold. */
-function parseExactly(text: string): unknown {
-  const revive = (_key: string, value: unknown, context?: { source?: string }): unknown => {
-    const source = context?.source
-    const isInexact =
-      typeof value === 'number' && source !== undefined && !Number.isSafeInteger(value) && /^-?\d{1,20}$/.test(source)
-    return isInexact ? BigInt(source) : value
-  }
-  return JSON.parse(text, revive as (key: string, value: unknown) => unknown)
 }

@@ -39,7 +39,8 @@ export async function startGateways(methods: readonly Method[]): Promise<Gateway
   const [line] = (await once(theirs.stdout, 'data')) as [Buffer]
   const client = new Client(`127.0.0.1:${backend.port}`, credentials.createInsecure())
   const transcoder = createTranscoder({ descriptors, upstream: () => grpcUpstream(client) })
-  const ours = createServer((request, response) => void transcoder.handle(request, response))
+  // A connection that is closed while a request is on its way would be no difference of theirs.
+  const ours = createServer({ keepAliveTimeout: 0 }, (request, response) => void transcoder.handle(request, response))
   ours.listen(0, '127.0.0.1')
   await once(ours, 'listening')
   return {

@@ -95,7 +95,17 @@ export const pieces: readonly string[] = [
   'toString',
   '"__proto__":{"a":1},',
   '@type',
+  manyNames(11_000),
 ]
+
+/** Objects that all have other fields, which is what costs a parser most. */
+function manyNames(count: number): string {
+  const objects = Array.from({ length: count / 100 }, (_, object) => {
+    const fields = Array.from({ length: 100 }, (_, field) => `"${object}_${field}":${field}`)
+    return `"o${object}":{${fields.join()}}`
+  })
+  return `"struct":{${objects.join()}},`
+}
 
 /** Messages that are right. */
 export function answers(registry: FileRegistry) {
