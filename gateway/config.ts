@@ -37,6 +37,7 @@ const spec = {
   rateLimitPerMinute: integer('FLOWFORGE_RATE_LIMIT_PER_MINUTE', { default: 1_000, min: 1 }),
   addressRateLimitPerMinute: integer('FLOWFORGE_ADDRESS_RATE_LIMIT_PER_MINUTE', { optional: true, min: 1 }),
   headerBytesMax: integer('FLOWFORGE_HEADER_BYTES_MAX', { default: 16_384, min: 1_024, max: 1_048_576 }),
+  headTimeoutMs: duration('FLOWFORGE_HEAD_TIMEOUT', { default: '10s', min: '1s', max: '1m' }),
   connectionsMax: integer('FLOWFORGE_CONNECTIONS_MAX', { default: 20_000, min: 1 }),
   bodyBytesMax: integer('FLOWFORGE_BODY_BYTES_MAX', { default: 4_194_304, min: 1_024, max: 67_108_864 }),
   cacheListMs: duration('FLOWFORGE_CACHE_LIST', { default: '5m' }),

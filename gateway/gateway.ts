@@ -126,6 +126,7 @@ export async function startGateway(
     listen: config.listen,
     tls: tlsFiles(config),
     headerBytesMax: config.headerBytesMax,
+    headTimeoutMs: config.headTimeoutMs,
     connectionsMax: config.connectionsMax,
     // Signs of life on a silent stream are something that moves.
     silenceMsMax: Math.max(silenceMsMin, 3 * config.heartbeatMs),

@@ -20,6 +20,8 @@ export interface HttpServerOptions {
   readonly listen: string
   readonly tls: TlsFiles | undefined
   readonly headerBytesMax: number
+  /** How long the head of a request may take to come. */
+  readonly headTimeoutMs: number
   /** More than these at a time are closed as they come. */
   readonly connectionsMax: number
   /** A connection on which nothing moves for so long, in either direction, is closed. */
@@ -39,10 +41,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     void options.handle(request, response)
   }
   const limits = {
-    // Slow-loris: a head must be there within 10 s, a whole request within 60.
-    headersTimeout: 10_000,
+    // Slow-loris: also a whole request must be there within 60 s.
+    headersTimeout: options.headTimeoutMs,
     requestTimeout: 60_000,
-    connectionsCheckingInterval: 2_000,
+    connectionsCheckingInterval: options.headTimeoutMs / 5,
     keepAliveTimeout: 65_000,
     maxHeaderSize: options.headerBytesMax,
     noDelay: true,
