@@ -73,6 +73,28 @@ test('a schedule has the policies that it was given, or the defaults by name', a
   deepEqual([reset.missedFirePolicy, reset.overlapPolicy, reset.jitter], [FIRE_ALL, 1, undefined])
 })
 
+test('the secret that signs the webhooks of a schedule is for workers alone, and outlives changes of anything but the URL', async (t) => {
+  const { create, get, update, parent, name } = setup(t)
+  const url = 'https://example.com/'
+  const secret = 'whsec_c2VjcmV0'
+  const created = await create({ task: { type: 'webhook.deliver', queue: 'signed', payload: { url, secret } } })
+  const { schedules } = await service.schedules.listSchedules({ parent, pageSize: 0, pageToken: '' })
+  const ran = await service.schedules.runSchedule({ name })
+  for (const task of [created.task, (await get()).task, schedules[0]!.task, ran]) deepEqual(task?.payload, { url })
+  // The secret that a worker gets for the run that is asked for now.
+  const leasedSecret = async () => {
+    await service.schedules.runSchedule({ name })
+    const request = LeaseTasksRequest.fromPartial({ parent, queues: ['signed'], worker: 'w', maxTasks: 10 })
+    return (await service.workers.leaseTasks(request)).tasks.at(-1)?.task?.payload?.['secret']
+  }
+  equal(await leasedSecret(), secret)
+  const task = { ...(await get()).task!, labels: { a: 'b' } }
+  deepEqual((await update({ task })).task?.payload, { url })
+  equal(await leasedSecret(), secret)
+  await update({ task: { ...task, payload: { url: 'https://example.org/' } } })
+  equal(await leasedSecret(), undefined)
+})
+
 test('a schedule that breaks rules is refused with every violation at once', async (t) => {
   const { create } = setup(t)
   const call = create({

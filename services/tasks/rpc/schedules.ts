@@ -17,6 +17,7 @@ import type { ScheduleRow } from '../tables.ts'
 import { createForNow, openTemplate } from '../upkeep/create-from-schedule.ts'
 import { backfillSchedule } from './backfill-schedule.ts'
 import { checkTask } from './check-task.ts'
+import { keepSecret, readablePayload } from './hide-secret.ts'
 import { idDescription, isId, parseProject, parseScheduleName, scheduleName } from './names.ts'
 import { durationOf } from './task-message.ts'
 import type { Tasks } from './tasks.ts'
@@ -26,14 +27,14 @@ const hourMs = 3_600_000
 
 /** @param onChanged Called when some schedule may fire earlier than before. */
 export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<ScheduleServiceService> {
-  const { pool } = tasks.engine
+  const { pool, sealer } = tasks.engine
   const change = async (name: string, wanted: schedules.ScheduleChange): Promise<Schedule> => {
     const row = await schedules.changeSchedule(pool, parseScheduleName(name), wanted)
     if (!row) throw notFound(name)
     onChanged()
     return messageOf(row)
   }
-  const messageOf = (row: ScheduleRow): Schedule => scheduleMessage(row, openTemplate(tasks.engine.sealer, row))
+  const messageOf = (row: ScheduleRow): Schedule => scheduleMessage(row, openTemplate(sealer, row))
   const rowByName = async (name: string): Promise<ScheduleRow> => {
     const row = await schedules.readSchedule(pool, parseScheduleName(name))
     if (!row) throw notFound(name)
@@ -93,7 +94,9 @@ export function scheduleHandlers(tasks: Tasks, onChanged: () => void): Handlers<
       return change(schedule!.name, {
         ...(isCron && { cron }),
         ...(isZone && { timeZone: timeZone || 'UTC' }),
-        ...(changed.has('task') && { template: templateOf(tasks, row, task) }),
+        ...(changed.has('task') && {
+          template: templateOf(tasks, row, task && keepSecret(task, openTemplate(sealer, row))),
+        }),
         ...(changed.has('missed_fire_policy') && { missedFirePolicy: policies.missedFirePolicy }),
         ...(changed.has('overlap_policy') && { overlapPolicy: policies.overlapPolicy }),
         ...(changed.has('jitter') && { jitterMs: policies.jitterMs }),
@@ -164,7 +167,7 @@ function scheduleMessage(row: ScheduleRow, task: Task): Schedule {
     name: scheduleName(row),
     cron: row.cron,
     timeZone: row.time_zone,
-    task,
+    task: { ...task, payload: task.payload && readablePayload(task.type, task.payload) },
     paused: row.paused,
     nextFireTime: row.next_fire_time ?? undefined,
     lastFireTime: row.last_fire_time ?? undefined,

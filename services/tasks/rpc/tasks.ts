@@ -39,7 +39,7 @@ export async function messageOfCreated(engine: Engine, { row, isNew }: Created):
 }
 
 async function readableMessage(engine: Engine, clear: TaskRow): Promise<Task> {
-  const readable = { ...clear, payload: readablePayload(clear) }
+  const readable = { ...clear, payload: clear.payload && readablePayload(clear.type, clear.payload) }
   return taskMessage(readable, (await engine.queues.byId(clear.queue_id)).name)
 }
 
