@@ -159,14 +159,8 @@ async function insertTasks(
   const repeats = new Set(repeated.map((n) => items[n - 1]!))
   const createTime = new Date(nowMs)
   const created = items.map((item, i): Created => {
-    const isScheduled = item.scheduleTime !== null && item.scheduleTime.getTime() > nowMs
-    const stored = {
-      state: isScheduled ? SCHEDULED : READY,
-      schedule_time: isScheduled ? item.scheduleTime! : createTime,
-      create_time: createTime,
-    }
     const isLeased = places[i] !== undefined && leasable.includes(item.queueId) && !repeats.has(item)
-    return { row: rowOf(item, stored), isNew: true, isLeased }
+    return { row: newRow(item, createTime), isNew: true, isLeased }
   })
   if (hasPlaces) handOver(workers!, places, created)
   if (repeats.size === 0) return created
@@ -217,6 +211,14 @@ function handOver(workers: Workers, places: (Taker | undefined)[], created: Crea
   for (const ofQueue of Map.groupBy(leased, ({ row }) => row.queue_id).values()) workers.handOver(ofQueue)
 }
 
+/** The row of a task as it was when it was created. */
+function newRow(item: NewTask, createTime: Date): TaskRow {
+  const isScheduled = item.scheduleTime !== null && item.scheduleTime > createTime
+  const state = isScheduled ? SCHEDULED : READY
+  const scheduleTime = isScheduled ? item.scheduleTime! : createTime
+  return rowOf(item, { state, schedule_time: scheduleTime, create_time: createTime })
+}
+
 /** What earlier calls with the same request IDs made, by the items' ids. */
 export async function earlierTasks(
   pool: pg.Pool,
@@ -252,12 +254,20 @@ export async function earlierTasks(
 
 function sameTask(item: NewTask, row: TaskRow, fingerprint: Buffer, sealer: Sealer): Created | Error {
   try {
-    if (sealer.isFingerprintOf(fingerprint, item.fingerprint!)) return { row, isNew: false }
+    if (sealer.isFingerprintOf(fingerprint, item.fingerprint!)) return { row: firstAnswer(item, row), isNew: false }
   } catch (error) {
     if (isUnreadable(error)) return error
     throw error
   }
   return alreadyExists('REQUEST_ID_REUSED', `request ID ${item.requestId} was used for another task`)
+}
+
+/**
+ * What the first call answered, for it asked for the same. Only where it met another task by its unique key is that
+ * not known any more: then the task as it is now.
+ */
+function firstAnswer(item: NewTask, row: TaskRow): TaskRow {
+  return row.request_id === item.requestId ? newRow({ ...item, id: row.id }, row.create_time) : row
 }
 
 /** The row of a task that was stored a moment ago, its payload in clear. */

@@ -50,8 +50,31 @@ test('a task with a schedule time in the future is SCHEDULED, one in the past is
 test('creating twice with one request ID creates once, and another task under it is refused', async (t) => {
   const { create } = setup(t)
   const first = await create({ payload: { n: 1 } }, 'once')
-  equal((await create({ payload: { n: 1 } }, 'once')).name, first.name)
+  deepEqual(await create({ payload: { n: 1 } }, 'once'), first)
   await rejectsWith('REQUEST_ID_REUSED', create({ payload: { n: 2 } }, 'once'))
+})
+
+test('a repeat answers as the first call did, whatever became of the task since', async (t) => {
+  const { create } = setup(t)
+  const uniqueKey = 'u'
+  for (const task of [{ scheduleTime: new Date(Date.now() + 60_000) }, { scheduleTime: new Date(0) }, { uniqueKey }]) {
+    const requestId = JSON.stringify(task)
+    const first = await create({ payload: { n: 1 }, ...task }, requestId)
+    const cancelled = await service.tasks.cancelTask({ name: first.name, etag: '' })
+    equal(cancelled.state, 5)
+    deepEqual(await create({ payload: { n: 1 }, ...task }, requestId), first)
+    deepEqual(await service.tasks.getTask({ name: first.name }), cancelled)
+  }
+})
+
+test('a request ID that met another task by its unique key stands for that task, as it is', async (t) => {
+  const { create } = setup(t)
+  const task = { uniqueKey: 'u', uniquePolicy: 2 } as const
+  const first = await create(task, 'first')
+  deepEqual(await create(task, 'second'), first)
+  const cancelled = await service.tasks.cancelTask({ name: first.name, etag: '' })
+  deepEqual(await create(task, 'second'), cancelled)
+  deepEqual(await create(task, 'first'), first)
 })
 
 test('of fifty concurrent creations with one request ID exactly one creates', async (t) => {
