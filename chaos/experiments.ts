@@ -2,6 +2,7 @@
 import type { Experiment } from './experiment.ts'
 import { backlogSpike, poisonTask, slowClients, upgradeUnderLoad } from './experiments/callers.ts'
 import { authorityRotated, certificateExpired, policyAudited, policyDenied } from './experiments/certificates.ts'
+import { gatewayKill } from './experiments/gateway-kill.ts'
 import { linkSlow } from './experiments/link-slow.ts'
 import { clockAhead, clockBehind, cpuStarved, diskFull } from './experiments/machine.ts'
 import { connectionsEnded, connectionsHeld, postgresRestart } from './experiments/postgres-connections.ts'
@@ -20,6 +21,7 @@ export const experiments: Experiment[] = [
   workerPause,
   workerPartition,
   tasksKill,
+  gatewayKill,
   rollingRestart,
   rollingRestart50,
   postgresRestart,

@@ -2,7 +2,7 @@
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { quantile } from '@flowforge/load/report/statistics'
-import { DEAD, Outcome } from '@flowforge/tasks/engine/states'
+import { DEAD, Outcome, SUCCEEDED } from '@flowforge/tasks/engine/states'
 import { checkHistories } from '@flowforge/tasks/proof/history/check'
 import { readHistories, type HistoryEvent } from '@flowforge/tasks/proof/history/events'
 import { readStored, type Stored } from '@flowforge/tasks/proof/history/stored'
@@ -25,21 +25,27 @@ export interface Judgement {
 
 const violationsMax = 20
 
-/** Reads what everybody was told and what is stored, and compares the two. */
-export async function judge(databaseUrl: string, histories: string): Promise<Judgement> {
+/**
+ * Reads what everybody was told and what is stored, and compares the two. Pods that are killed leave no history behind:
+ * without those of workers it looks at this run's tasks only, and at what the database says of their attempts.
+ */
+export async function judge(databaseUrl: string, histories: string, { hasWorkers = true } = {}): Promise<Judgement> {
   const told = readHistories(globSync(join(histories, '*.ndjson')))
-  const stored = await readStored(databaseUrl, 'default')
+  const created = new Set(told.map(({ task }) => task))
+  const stored = (await readStored(databaseUrl, 'default')).filter(({ task }) => hasWorkers || created.has(task))
   const lost = stored.flatMap(({ attempts }) => attempts.filter(({ outcome }) => outcome === Outcome.lost))
   return {
     violations: [
-      ...checkHistories(told, stored, { isComplete: true }),
+      ...checkHistories(told, stored, { isComplete: hasWorkers }),
       ...unfinished(stored),
       ...(await unfair(databaseUrl)),
     ].slice(0, violationsMax),
     lostAttempts: lost.length,
     firstLossAt: lost.length > 0 ? Math.min(...lost.map(({ finish }) => finish)) : undefined,
     refusedOutcomes: told.filter((one) => one.kind === 'outcome' && one.verdict === 'refused').length,
-    finishedAt: told.filter(isSuccess).map(({ time }) => Date.parse(time)),
+    finishedAt: hasWorkers
+      ? told.filter(isSuccess).map(({ time }) => Date.parse(time))
+      : await storedFinishes(databaseUrl),
     tasks: stored.length,
     dead: stored.filter(({ state }) => state === DEAD).length,
   }
@@ -47,6 +53,21 @@ export async function judge(databaseUrl: string, histories: string): Promise<Jud
 
 function isSuccess(event: HistoryEvent): boolean {
   return event.kind === 'outcome' && event.outcome === 'succeeded' && event.verdict === 'accepted'
+}
+
+/** When tasks finished, by the database's clock. */
+async function storedFinishes(databaseUrl: string): Promise<number[]> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ at: number }>(
+      'select extract(epoch from finish_time)::float8 * 1000 as at from tasks.finished_task where state = $1',
+      [SUCCEEDED],
+    )
+    return rows.map(({ at }) => at)
+  } finally {
+    await client.end()
+  }
 }
 
 function unfinished(stored: Stored[]): string[] {

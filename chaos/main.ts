@@ -2,10 +2,12 @@
 import { parseArgs } from 'node:util'
 import type { Experiment } from './experiment.ts'
 import { experiments } from './experiments.ts'
+import { kubernetesDriver } from './kubernetes/driver.ts'
 import type { Installation } from './kubernetes/installation.ts'
 import { renderText } from './kubernetes/render.ts'
 import { writeReport } from './report/write.ts'
-import { runLocally } from './run.ts'
+import { localDriver } from './local/driver.ts'
+import { run as runOne } from './run.ts'
 import { writeResult, type Result } from './results.ts'
 
 const usage = `Usage: npm run chaos -- <command> [options]
@@ -17,9 +19,11 @@ const usage = `Usage: npm run chaos -- <command> [options]
   render NAME…      prints them for Kubernetes: Chaos Mesh workflows, routes, and the commands where there is neither
   report            writes docs/reports/chaos.md from the last results
 
-  --namespace NS    for render: of the release (flowforge)
-  --release NAME    for render (flowforge)
+  --kubernetes      for run: on a release in the cluster of the current kube context, with kubectl alone
+  --namespace NS    for render and --kubernetes: of the release (flowforge)
+  --release NAME    for render and --kubernetes (flowforge)
   --image IMAGE     for render: holds the fault backend (flowforge/chaos:dev)
+  --rate N          tasks a second, for run (50; some experiments have their own)
   --keep            leave chaos/results as it is
   --json            print the results as JSON, one a line
   --help            this text
@@ -46,10 +50,11 @@ function list(): void {
 async function run(selected: Experiment[]): Promise<void> {
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
+  const driver = values.kubernetes ? kubernetesDriver(installation()) : localDriver
   const results: Result[] = []
   try {
     for (const experiment of selected) {
-      const result = await runLocally(experiment, interrupted.signal)
+      const result = await runOne(adjusted(experiment), driver, interrupted.signal)
       results.push(result)
       if (!values.keep) writeResult(result)
       if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
@@ -63,6 +68,14 @@ async function run(selected: Experiment[]): Promise<void> {
     : results.every(({ verdict }) => verdict === 'held' || verdict === 'skipped')
       ? 0
       : 1
+}
+
+/** With the load that was asked for. */
+function adjusted(experiment: Experiment): Experiment {
+  if (values.rate === undefined) return experiment
+  const ratePerSecond = Number(values.rate)
+  if (!(ratePerSecond >= 1 && ratePerSecond <= 10_000)) wrong('--rate must be from 1 to 10000')
+  return { ...experiment, traffic: { ...experiment.traffic, ratePerSecond } }
 }
 
 function table(results: Result[]): string {
@@ -109,6 +122,8 @@ function readArguments() {
         namespace: { type: 'string', default: 'flowforge' },
         release: { type: 'string', default: 'flowforge' },
         image: { type: 'string', default: 'flowforge/chaos:dev' },
+        kubernetes: { type: 'boolean', default: false },
+        rate: { type: 'string' },
         keep: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

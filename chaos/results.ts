@@ -1,5 +1,5 @@
 /** What a run leaves behind: chaos/results/NAME.json, from which the report is made. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Measured } from './local/scene.ts'
 import type { Bucket } from './observe/series.ts'
@@ -52,15 +52,20 @@ export interface Result {
 
 const results = join(import.meta.dirname, 'results')
 
-/** Keeps a result as the last one of its experiment. */
+/** Keeps a result as the last one of its experiment and driver. */
 export function writeResult(result: Result): void {
-  mkdirSync(results, { recursive: true })
-  writeFileSync(join(results, `${result.name}.json`), `${JSON.stringify(result)}\n`)
+  const folder = result.driver === 'local' ? results : join(results, result.driver)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, `${result.name}.json`), `${JSON.stringify(result)}\n`)
 }
 
-/** The last results of all experiments; or those from before something was made better, kept to be compared with. */
-export function readResults(which: 'last' | 'before' = 'last'): Result[] {
-  const folder = which === 'last' ? results : join(results, 'before')
+/**
+ * The last results of all experiments, on one machine or in a cluster; or those from before something was made better,
+ * kept to be compared with.
+ */
+export function readResults(which: 'local' | 'kubernetes' | 'before'): Result[] {
+  const folder = which === 'local' ? results : join(results, which)
+  if (!existsSync(folder)) return []
   return readdirSync(folder)
     .filter((file) => file.endsWith('.json'))
     .sort()

@@ -13,6 +13,8 @@ export const rollingRestart: Experiment = {
   bounds: { errorShareMax: 0.001, p99DuringMsMax: 500, recoverMsMax: 3_000, lostAttemptsMax: 0 },
   explanation:
     'Told to end, a process is not ready any more and goes on serving for a moment, until the balancer has seen it. The gateway asks its callers with each answer to close their connection; tasks and the others send GOAWAY, and a call that they have not begun goes to the other instance.',
+  improvement:
+    'With one instance of each component a restart was an outage, and the bound let half of the calls fail. To run two, workers and notifications had to learn to be told of several addresses of tasks (`target` in `services/runtime/config.ts`); the gateway asks its kept connections to come back elsewhere before it ends (`leave` in `gateway/server.ts`) and goes on serving meanwhile (`FLOWFORGE_SHUTDOWN_DELAY`).',
 }
 
 export const rollingRestart50: Experiment = {

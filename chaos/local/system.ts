@@ -56,10 +56,12 @@ export async function startChaosSystem(options: ChaosSystemOptions): Promise<Cha
   const more = new Map<Part, number[]>()
   for (const service of services) more.set(service, await Promise.all(Array.from({ length: instances - 1 }, freePort)))
 
+  // Earlier builds of it knew one address only.
+  const reach = ({ component }: PlannedService) => (older && component === 'notifications' ? new Map() : more)
   const adapt = async (plan: PlannedService): Promise<PlannedService> => {
     planned.set(plan.name, plan)
     adminPorts.set(plan.name, plan.adminPort)
-    const adapted = { ...plan, env: await throughLinks(plan, more, links) }
+    const adapted = { ...plan, env: await throughLinks(plan, reach(plan), links) }
     if (experiment.fault.kind === 'clock') Object.assign(adapted, withClockFile(adapted, folder))
     if (experiment.fault.kind === 'upgrade') adapted.entry = older!.entryOf(plan)
     if (plan.component !== 'worker') return adapted

@@ -5,7 +5,7 @@ import { readResults } from '../results.ts'
 import { chart } from './chart.ts'
 import { markdown } from './markdown.ts'
 
-const results = readResults()
+const results = readResults('local')
 
 test('the report has each experiment, with what was predicted and what was seen', () => {
   const text = markdown(
@@ -13,6 +13,7 @@ test('the report has each experiment, with what was predicted and what was seen'
       experiment,
       result: results.find(({ name }) => name === experiment.name),
       before: undefined,
+      cluster: readResults('kubernetes').find(({ name }) => name === experiment.name),
     })),
   )
   for (const { name, hypothesis } of experiments) {
@@ -23,7 +24,7 @@ test('the report has each experiment, with what was predicted and what was seen'
 })
 
 test('an experiment that has not been run is said to be that', () => {
-  const text = markdown([{ experiment: experiments[0]!, result: undefined, before: undefined }])
+  const text = markdown([{ experiment: experiments[0]!, result: undefined, before: undefined, cluster: undefined }])
   match(text, /not run yet/)
 })
 

@@ -9,6 +9,8 @@ export interface Reported {
   result: Result | undefined
   /** The run that led to an improvement. */
   before: Result | undefined
+  /** The last run on a release in a cluster. */
+  cluster: Result | undefined
 }
 
 export function markdown(all: Reported[]): string {
@@ -22,19 +24,20 @@ staging: [game day](../game-day.md).
 
 Whatever is done, a run *holds* only if the history checker finds that nothing that was acknowledged is lost and nothing
 finished twice, no concurrency limit was exceeded at any look, the small tenant waited no longer than the large one, and
-its bounds were kept. Load comes at random moments whether earlier calls were answered or not; an error is a first try
+its bounds were kept. In a cluster, where pods that are killed take the workers' histories with them, the producer's alone is
+compared with the database. Load comes at random moments whether earlier calls were answered or not; an error is a first try
 that was not answered with 200; one whose connection was closed without an answer is sent once more at once, as clients do
 under a request ID. Steady state: no error, 95 of 100 creations within ${steadyState.p95MsMax} ms, no more than
 ${steadyState.backlogSecondsMax} s of work waiting.
 ${machine ? `\nMachine: ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}; everything, the load included, on it.\n` : ''}
-| experiment | verdict | errors in all | during | noticed | recovered | bound | attempts lost |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| experiment | verdict | errors in all | during | noticed | recovered | bound | attempts lost | in a cluster |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${all.map(row).join('\n')}
 
 ${all.map(section).join('\n')}`
 }
 
-function row({ experiment, result }: Reported): string {
+function row({ experiment, result, cluster }: Reported): string {
   const { name, bounds } = experiment
   const figures = result?.figures
   const cells = figures
@@ -47,10 +50,10 @@ function row({ experiment, result }: Reported): string {
         String(figures.lostAttempts),
       ]
     : ['', '', '', '', seconds(bounds.recoverMsMax), '']
-  return `| [${name}](#${name}) | ${result?.verdict ?? 'not run yet'} | ${cells.join(' | ')} |`
+  return `| [${name}](#${name}) | ${result?.verdict ?? 'not run yet'} | ${cells.join(' | ')} | ${cluster?.verdict ?? ''} |`
 }
 
-function section({ experiment, result, before }: Reported): string {
+function section({ experiment, result, before, cluster }: Reported): string {
   const { name, title, hypothesis, explanation, improvement, fault, bounds } = experiment
   return `## ${name}
 
@@ -61,9 +64,14 @@ ${title}.
 **Done.** \`${JSON.stringify(fault)}\`
 
 ${observed(result)}
-
+${cluster ? `\n${inCluster(cluster)}\n` : ''}
 **Why.** ${explanation}
 ${improvement ? `\n**Made better.** ${improvement}\n` : ''}${before ? earlier(before) : ''}`
+}
+
+function inCluster({ verdict, why, figures, time, commit }: Result): string {
+  const reasons = why.map((line) => `\n\n- ${line}`).join('')
+  return `**In a cluster.** ${verdict}. ${figures ? inWords(figures) : ''} ${time.slice(0, 16).replace('T', ' ')} UTC, commit ${commit}.${reasons}`
 }
 
 function earlier({ name, verdict, why, figures }: Result): string {

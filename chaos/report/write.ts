@@ -10,12 +10,14 @@ const reports = join(root, 'docs/reports')
 
 /** Writes docs/reports/chaos.md and its charts from the last results. */
 export function writeReport(): void {
-  const results = readResults()
+  const results = readResults('local')
   const before = readResults('before')
+  const cluster = readResults('kubernetes')
   const all = experiments.map((experiment) => ({
     experiment,
     result: results.find(({ name }) => name === experiment.name),
     before: before.find(({ name }) => name === experiment.name),
+    cluster: cluster.find(({ name }) => name === experiment.name),
   }))
   mkdirSync(join(reports, 'chaos'), { recursive: true })
   for (const { experiment, result } of all)

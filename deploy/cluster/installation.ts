@@ -73,9 +73,14 @@ export class Installation {
     await until(async () => (await this.pods()).every(isReady), 'all pods are ready', 120_000)
   }
 
-  async apiKey(): Promise<string> {
-    const { data } = await this.#get<{ data: { key: string } }>(['secret', `${this.release}-admin-key`])
-    return Buffer.from(data.key, 'base64').toString()
+  apiKey(): Promise<string> {
+    return this.secret('admin-key', 'key')
+  }
+
+  /** What one of the release's Secrets holds under a key. */
+  async secret(name: string, key: string): Promise<string> {
+    const { data } = await this.#get<{ data: Record<string, string> }>(['secret', `${this.release}-${name}`])
+    return Buffer.from(data[key]!, 'base64').toString()
   }
 
   async desiredReplicas(component: string): Promise<number> {
@@ -88,7 +93,8 @@ export class Installation {
   }
 }
 
-function isReady({ metadata, status }: Pod): boolean {
+/** Whether a pod takes calls and is not on its way out. */
+export function isReady({ metadata, status }: Pod): boolean {
   if (metadata.deletionTimestamp !== undefined) return false
   return status.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false
 }

@@ -25,6 +25,7 @@ const elsewhere: [command: RegExp, by: string][] = [
   [/^npm run chaos -- run short$/, '.ci/run'],
   // The same programme with other experiments.
   [/^npm run chaos -- run (worker-kill|all)( --keep)?$/, '.ci/run'],
+  [/^npm run chaos -- run tasks-kill --kubernetes /, 'chaos/kubernetes/driver.ts'],
   [/^npm run chaos -- report$/, 'chaos/report/markdown.test.ts'],
   [/^npm run --silent chaos -- render .* \| kubectl (apply|delete)/, 'chaos/kubernetes/render.test.ts'],
   [/^kubectl get workflownodes /, 'chaos/kubernetes/render.test.ts'],
