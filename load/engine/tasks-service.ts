@@ -20,11 +20,16 @@ export interface TasksService {
   stop(): Promise<void>
 }
 
+/** The programme of this build. */
+export const tasksEntry = join(root, 'services/tasks/main.ts')
+
 /** Starts it on a database and settles when it is ready. */
 export async function startTasksService(options: {
   databaseUrl: string
   folder: string
   inspect: boolean
+  /** The programme to run, if not this build's. */
+  entry?: string | undefined
   /** The port of 127.0.0.1 to listen on; a free one if unset. */
   port?: number | undefined
   /** A port of 127.0.0.1 that leads to the database, for the listener and migrations alone. */
@@ -42,10 +47,7 @@ export async function startTasksService(options: {
   const address = `127.0.0.1:${port}`
   const logFile = join(folder, 'tasks.log')
   const log = openSync(logFile, 'a', 0o600)
-  const args = [
-    ...(inspectorPort ? [`--inspect=127.0.0.1:${inspectorPort}`] : []),
-    join(root, 'services/tasks/main.ts'),
-  ]
+  const args = [...(inspectorPort ? [`--inspect=127.0.0.1:${inspectorPort}`] : []), options.entry ?? tasksEntry]
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: ['ignore', log, log],

@@ -30,9 +30,9 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   await run(options, (migrator) => migrator.migrateToLatest())
 }
 
-/** Takes every migration back. For tests: it shows that each down part works. */
-export async function migrateDown(options: MigrateOptions): Promise<void> {
-  await run(options, (migrator) => migrator.migrateTo(NO_MIGRATIONS))
+/** Takes every migration back, or those after the one of this name. For tests: it shows that each down part works. */
+export async function migrateDown(options: MigrateOptions, to?: string): Promise<void> {
+  await run(options, (migrator) => migrator.migrateTo(to ?? NO_MIGRATIONS))
 }
 
 async function run(options: MigrateOptions, step: (migrator: Migrator) => Promise<MigrationResultSet>): Promise<void> {
