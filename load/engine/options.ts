@@ -12,7 +12,8 @@ Runs FlowForge and other task queues one after the other, round by round, on one
   --only NAMES      of ${contenders.map(({ name }) => name).join(', ')} (all)
   --scenario NAMES  of ${scenarioNames.join(', ')} (all)
   --profile         write CPU profiles of the tasks service to load/results/profiles and print where its time went
-  --keep            leave load/results and load/engine/README.md as they are; so does a run that is not of all
+  --keep            leave load/results and load/engine/README.md as they are; so does a run that is not of all, unless it
+                    is of some scenarios of flowforge alone at full size: those are kept apart
   --json            print the data instead of the table
   --help            this text
 
@@ -26,7 +27,8 @@ export interface Options {
   contenders: string[]
   scenarios: ScenarioName[]
   profile: boolean
-  writesResults: boolean
+  /** Whether the results replace those that are kept; `part` are those of some scenarios at full size. */
+  keeps: 'all' | 'part' | 'nothing'
   json: boolean
 }
 
@@ -62,13 +64,19 @@ export function readOptions(args: string[]): Options {
       ),
       scenarios: chosen('--scenario', values.scenario, scenarioNames),
       profile: values.profile,
-      // Part of it, or with a profiler, would not be comparable to what is there.
-      writesResults: !values.keep && !values.profile && !values.only && !values.scenario && values.scale !== 'tiny',
+      keeps: keeps(values),
       json: values.json,
     }
   } catch (error) {
     return exit(`${(error as Error).message}\n\n${usage}`, 2)
   }
+}
+
+function keeps(values: { keep: boolean; profile: boolean; only?: string; scenario?: string; scale: string }) {
+  // With a profiler they would not be comparable to what is there.
+  if (values.keep || values.profile || values.scale === 'tiny') return 'nothing'
+  if (!values.only && !values.scenario) return 'all'
+  return values.only === 'flowforge' && values.scenario && values.scale === 'full' ? 'part' : 'nothing'
 }
 
 function chosen<Name extends string>(option: string, list: string | undefined, all: readonly Name[]): Name[] {

@@ -1,9 +1,10 @@
 import { tables } from '../report/table.ts'
+import { fullSection, type FullRun } from './full-results.ts'
 import type { Results } from './results.ts'
 import { sheet } from './sheet.ts'
 
 /** load/engine/README.md: what is measured and how, and the last results. */
-export function readme(results: Results): string {
+export function readme(results: Results, full: FullRun[]): string {
   const { machine, versions, postgresSettings, rounds, scale, commit, time, skipped, failures } = results
   const list = (entries: [string, string][]) => entries.map(([name, value]) => `${name} ${value}`).join(', ')
   return `# Engine benchmark
@@ -29,6 +30,7 @@ ${skipped.map(({ contender, why }) => `\n${contender} was left out: ${why}.\n`).
     .join('')}
 ${tables(results, sheet)}
 
+${fullSection(full)}
 ## Contenders
 
 | name | settings |

@@ -59,7 +59,7 @@ test('measures that nobody has are not in the tables', () => {
 })
 
 test('the README names what was left out, the versions and the settings', () => {
-  const text = readme(example)
+  const text = readme(example, [])
   match(text, /river was left out: Go is not installed/)
   match(text, /PostgreSQL 18\.1/)
   match(text, /fsync = on/)

@@ -1,5 +1,5 @@
 /** `npm run load -- engine`: rounds of turns, then the reports. */
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root } from '@flowforge/local/config'
@@ -11,6 +11,7 @@ import { chart } from '../report/chart.ts'
 import { short } from '../report/numbers.ts'
 import { tables } from '../report/table.ts'
 import { postgresFacts } from './facts.ts'
+import { keepFullRun, readFullRuns } from './full-results.ts'
 import { measures } from './measures.ts'
 import { readOptions, type Options } from './options.ts'
 import { readme } from './readme.ts'
@@ -21,6 +22,7 @@ import { drawing, sheet } from './sheet.ts'
 import { takeTurn, TurnError } from './turn.ts'
 
 const resultsFolder = join(root, 'load/results')
+const resultsFile = join(resultsFolder, 'engine.json')
 const profilesFolder = join(resultsFolder, 'profiles')
 const startedAt = performance.now()
 
@@ -147,11 +149,15 @@ async function prepare(options: Options, postgres: Postgres, folder: string) {
 }
 
 function finish(results: Results, options: Options): void {
-  if (options.writesResults) {
+  if (options.keeps === 'part') keepFullRun(options.scenarios, results)
+  if (options.keeps === 'all') {
     mkdirSync(resultsFolder, { recursive: true })
-    writeFileSync(join(resultsFolder, 'engine.json'), `${JSON.stringify(results, null, 2)}\n`)
+    writeFileSync(resultsFile, `${JSON.stringify(results, null, 2)}\n`)
     writeFileSync(join(resultsFolder, 'engine.svg'), chart(results, drawing(results)))
-    writeFileSync(join(import.meta.dirname, 'README.md'), readme(results))
+  }
+  if (options.keeps !== 'nothing') {
+    const kept = JSON.parse(readFileSync(resultsFile, 'utf8')) as Results
+    writeFileSync(join(import.meta.dirname, 'README.md'), readme(kept, readFullRuns()))
   }
   process.stdout.write(options.json ? `${JSON.stringify(results)}\n` : `${tables(results, sheet)}\n`)
   if (results.failures.length > 0) process.exitCode = 1

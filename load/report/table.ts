@@ -58,7 +58,8 @@ function written({ median, min, max }: Spread, format: (value: number) => string
   return min === max ? format(median) : `${format(median)} (${format(min)} – ${format(max)})`
 }
 
-function markdown(rows: string[][]): string {
+/** Rows as a Markdown table, the first of them its head. */
+export function markdown(rows: string[][]): string {
   const widths = rows[0]!.map((_, column) => Math.max(3, ...rows.map((row) => row[column]!.length)))
   const line = (cells: string[]) =>
     `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`

@@ -4,7 +4,7 @@ import type { Bench } from '../bench.ts'
 import { Ours } from '../ours.ts'
 import { now } from '../program/protocol.ts'
 
-const leases = 200
+const leases = 2_000
 const rowsPerInsert = 100_000
 const dropMsMax = 60_000
 
@@ -18,7 +18,7 @@ export async function history(bench: Bench): Promise<void> {
     await leaseTimes(ours, 50)
     const empty = quantile(await leaseTimes(ours, leases), 0.99)
     await fill(ours, finishedTasks, 14)
-    await bench.store.analyze()
+    await settle(ours)
     await ours.createMany(leases, () => ({}))
     await leaseTimes(ours, 50)
     bench.report('finishedTasks', finishedTasks)
@@ -27,6 +27,12 @@ export async function history(bench: Bench): Promise<void> {
   } finally {
     await ours.close()
   }
+}
+
+/** The rows came at once, and not over days: what is still to be cleaned up and written of them is not their cost. */
+async function settle(ours: Ours): Promise<void> {
+  await ours.sql.query('vacuum (freeze, analyze) tasks.finished_task')
+  await ours.sql.query('checkpoint')
 }
 
 /** Leases and completes tasks one by one; the milliseconds of each lease, sorted. */
@@ -66,21 +72,24 @@ async function longestCallWhileDropping(bench: Bench, ours: Ours, count: number)
     `begin; set local role flowforge_tasks; select tasks.ensure_partition(now() - interval '2 days'); commit`,
   )
   await fill(ours, count)
-  await ours.sql.query('checkpoint')
+  await settle(ours)
   let isDropping = true
-  const dropping = (async () => {
-    const startedAt = now()
+  const drop = async (): Promise<void> => {
+    const giveUpAt = now() + dropMsMax
     // Rather than make others wait long, it gives up and tries again.
     while (await dropExpiredPartitions(ours.sql))
-      if (now() - startedAt > dropMsMax) bench.fail(`the partition that is over was still there after ${dropMsMax} ms`)
-  })().finally(() => (isDropping = false))
-  let longest = 0
-  while (isDropping) {
-    const sentAt = now()
-    const [leased] = await ours.lease(1)
-    if (leased) await ours.complete(leased)
-    longest = Math.max(longest, now() - sentAt)
+      if (now() > giveUpAt) bench.fail(`the partition that is over was still there after ${dropMsMax} ms`)
   }
-  await dropping
+  const longestCall = async (): Promise<number> => {
+    let longest = 0
+    while (isDropping) {
+      const sentAt = now()
+      const [leased] = await ours.lease(1)
+      if (leased) await ours.complete(leased)
+      longest = Math.max(longest, now() - sentAt)
+    }
+    return longest
+  }
+  const [longest] = await Promise.all([longestCall(), drop().finally(() => (isDropping = false))])
   return longest
 }
