@@ -9,7 +9,7 @@ const served: readonly string[] = [...components, 'postgres']
 
 interface Pod {
   metadata: { name: string; labels?: Record<string, string>; deletionTimestamp?: string }
-  spec: { nodeName?: string }
+  spec: { nodeName?: string; containers: { image: string }[] }
   status: { conditions?: { type: string; status: string }[] }
 }
 
@@ -17,12 +17,12 @@ interface Pod {
 export class Installation {
   readonly namespace: string
   readonly release = 'flowforge'
-  readonly #values: string[]
+  readonly values: string[]
 
   /** `values` are those of every install and upgrade: `key=value`. */
   constructor(namespace: string, values: string[]) {
     this.namespace = namespace
-    this.#values = values
+    this.values = values
   }
 
   kubectl(args: string[], options?: CommandOptions): Promise<string> {
@@ -48,12 +48,21 @@ export class Installation {
     await this.helm(['upgrade', this.release, chart, '--wait', '--timeout', '8m', ...this.#set(values)])
   }
 
-  async rollback(): Promise<void> {
-    await this.helm(['rollback', this.release, '--wait', '--timeout', '8m'])
+  /** To the revision before, unless told. */
+  async rollback(revision?: number): Promise<void> {
+    const to = revision === undefined ? [] : [String(revision)]
+    await this.helm(['rollback', this.release, ...to, '--wait', '--timeout', '8m'])
+  }
+
+  /** Runs a statement as the trial database's owner, and gives what it answers, without headings. */
+  sql(statement: string): Promise<string> {
+    const login = ['--host', '/var/run/postgresql', '--username', 'postgres', '--dbname', 'flowforge']
+    const psql = ['psql', ...login, '--tuples-only', '--no-align', '--command', statement]
+    return this.kubectl(['exec', `${this.release}-postgres-0`, '--', ...psql])
   }
 
   #set(values: string[]): string[] {
-    return [...this.#values, ...values].flatMap((value) => ['--set', value])
+    return [...this.values, ...values].flatMap((value) => ['--set', value])
   }
 
   /** The installation's own pods, of one component when told. */

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { isPresent, run } from './command.ts'
+import { valuesForDemo } from './demo.ts'
 import { Installation } from './installation.ts'
 import { writeReport, type Outcome } from './report.ts'
 import { Skipped, steps } from './steps.ts'
@@ -11,6 +12,8 @@ const usage = `Usage: npm run test:cluster [-- options]
 Needs kubectl and helm, a current kube context, and the image in reach of its nodes.
 
   --image NAME:TAG   the image (docker.io/flowforge/flowforge:0.1.0)
+  --older TAG        the same image, of a version from before the last migration; not tried without
+  --outside COMMAND  runs another command where nodes and Services can be reached, for the demo
   --namespace NAME   made and removed again (flowforge-test)
   --only TEXT        only steps whose claim has this text, and the first and the last
   --keep             leaves the namespace as it is at the end
@@ -28,8 +31,9 @@ const installation = new Installation(options.namespace, [
   'gateway.autoscaling.maxReplicas=5',
   // So that one pod can be the load of three.
   'gateway.autoscaling.cpuPercent=30',
+  ...(options.outside === undefined ? [] : await valuesForDemo()),
 ])
-const all = steps(installation, options.image)
+const all = steps(installation, { image: options.image, tag, olderTag: options.older, outside: options.outside })
 const chosen = all.filter(
   ({ claim }, index) => index === 0 || index === all.length - 1 || claim.includes(options.only ?? ''),
 )
@@ -84,6 +88,8 @@ function readOptions() {
     const { values } = parseArgs({
       options: {
         image: { type: 'string', default: 'docker.io/flowforge/flowforge:0.1.0' },
+        older: { type: 'string' },
+        outside: { type: 'string' },
         namespace: { type: 'string', default: 'flowforge-test' },
         only: { type: 'string' },
         keep: { type: 'boolean', default: false },

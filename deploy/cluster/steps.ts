@@ -4,6 +4,8 @@ import { checkEdges } from './edges.ts'
 import { chart, components, type Installation } from './installation.ts'
 import { startLoad, type LoadResult } from './load.ts'
 import { run } from './command.ts'
+import { runDemo } from './demo.ts'
+import { upgradeOlder } from './older-version.ts'
 import { until } from './until.ts'
 
 /** What a step has to say beside that it held, and the load that ran meanwhile. */
@@ -22,8 +24,18 @@ export class Skipped extends Error {}
 
 const loadRate = 20
 
+export interface Options {
+  /** The image, with its tag. */
+  image: string
+  tag: string
+  /** Tag of the image of a version that has not all migrations of this one. */
+  olderTag: string | undefined
+  /** A command that runs others where Services can be reached. */
+  outside: string | undefined
+}
+
 /** All steps on one installation, which exists from the first of them to the last. */
-export function steps(installation: Installation, image: string): Step[] {
+export function steps(installation: Installation, { image, tag, olderTag, outside }: Options): Step[] {
   const underLoad = async (act: () => Promise<string>, judge: (result: LoadResult) => void): Promise<Finding> => {
     const load = await startLoad(installation, image, loadRate)
     const detail = await act()
@@ -57,6 +69,13 @@ export function steps(installation: Installation, image: string): Step[] {
       run: () => checkEdges(installation, image),
     },
     {
+      claim: 'the demo proves from outside what became of its webhooks',
+      run: async () => {
+        if (outside === undefined) throw new Skipped('--outside says how')
+        return await runDemo(installation, outside)
+      },
+    },
+    {
       claim: 'an upgrade with changed values and its rollback fail no request',
       run: () =>
         underLoad(async () => {
@@ -69,6 +88,14 @@ export function steps(installation: Installation, image: string): Step[] {
     {
       claim: 'a canary that never becomes ready is taken back within two minutes, without a failed request',
       run: () => underLoad(() => takeBackCanary(installation), noFailure),
+    },
+    {
+      claim: 'a version from before the last migration is brought to this one by a canary, and back, and loses nothing',
+      run: async () => {
+        if (olderTag === undefined) throw new Skipped('--older names none')
+        // That no request fails either is not for us to say of another version's processes.
+        return await upgradeOlder(installation, { older: olderTag, newer: tag, full: image }, nothingLost)
+      },
     },
     {
       claim: 'a schema that a later version has brought further serves this version too',
@@ -143,18 +170,7 @@ async function applyLaterMigration(installation: Installation, isApplied: boolea
   const change = isApplied
     ? `insert into tasks.migrations values ('9999-later', now()::text)`
     : `delete from tasks.migrations where name = '9999-later'`
-  const psql = [
-    'psql',
-    '--host',
-    '/var/run/postgresql',
-    '--username',
-    'postgres',
-    '--dbname',
-    'flowforge',
-    '--command',
-    change,
-  ]
-  await installation.kubectl(['exec', `${installation.release}-postgres-0`, '--', ...psql])
+  await installation.sql(change)
 }
 
 async function replaceCertificates(installation: Installation): Promise<string> {
