@@ -8,6 +8,7 @@ import { ConfigError, duration, oneOf, readConfig } from './config.ts'
 import { createHealth, type Health } from './health.ts'
 import { createLogger, logLevels, type Logger } from './log.ts'
 import { collectProcessMetrics } from './metrics.ts'
+import { collectYoungAlone } from './one-processor.ts'
 import { startTelemetry } from './telemetry.ts'
 
 /** All stops together get this long; Kubernetes kills after 30 s, the launcher after 10. */
@@ -41,6 +42,7 @@ export async function runProcess(component: string, main: (context: ProcessConte
     const config = readConfig(spec)
     log = createLogger(component, config.level)
     collectProcessMetrics()
+    collectYoungAlone()
     const stopTelemetry = await startTelemetry(component)
     await live(main, log, stopTelemetry, config.shutdownDelayMs)
   } catch (error) {
