@@ -315,7 +315,7 @@ export class Http2Connection {
     expectBytes(payload, 8, 'PING')
     // Answers come in the order of the questions.
     if (flags & flag.ack) this.#pings.shift()?.()
-    else this.#output.write(frame(frameType.ping, flag.ack, 0, payload))
+    else this.#output.writeLazily(frame(frameType.ping, flag.ack, 0, payload))
   }
 
   #onGoaway(id: number, payload: Buffer): void {

@@ -1,5 +1,8 @@
 import type { Socket } from 'node:net'
 
+/** How long what can wait does so for company. */
+const lazyMs = 5
+
 /** A peer that makes us answer and does not read is cut off at this. */
 const backlogBytesMax = 4_194_304
 
@@ -12,6 +15,7 @@ export class Output {
   readonly #onOverflow: () => void
   #pieces: Buffer[] = []
   #isScheduled = false
+  #isTimed = false
   #isOver = false
 
   /** @param onOverflow Called when the peer takes nothing of far too much. */
@@ -31,6 +35,19 @@ export class Output {
     if (this.#isScheduled) return
     this.#isScheduled = true
     setImmediate(() => this.flush())
+  }
+
+  /** Writes what nobody waits for: it goes with whatever is written next, soon in any case. */
+  writeLazily(bytes: Buffer): void {
+    if (this.#isOver) return
+    this.#pieces.push(bytes)
+    // The timer goes on when something takes these along: one for each would cost as much as the system call.
+    if (this.#isTimed) return
+    this.#isTimed = true
+    setTimeout(() => {
+      this.#isTimed = false
+      this.flush()
+    }, lazyMs).unref()
   }
 
   /** Sends now what was written. */

@@ -207,6 +207,17 @@ test('a server that is silent while somebody waits is asked for a sign of life, 
   ok(asked.some(isPing))
 })
 
+test('a ping is answered though nothing else is written', async (t) => {
+  const payload = Buffer.from('12345678')
+  const heard: Buffer[] = []
+  const target = await startRaw(t, (socket) => {
+    socket.on('data', (bytes: Buffer) => heard.push(bytes))
+    socket.write(frame(frameType.ping, 0, 0, payload))
+  })
+  void ask(open(t, target))
+  await until(async () => Buffer.concat(heard).includes(frame(frameType.ping, flag.ack, 0, payload)))
+})
+
 test('a channel that nobody uses lets its process end', async (t) => {
   const peer = await startPeer(t, (stream) => answer(stream, ''))
   const script = `
