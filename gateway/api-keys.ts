@@ -34,7 +34,8 @@ const rewatchMs = 500
  */
 export function apiKeys(accounts: Channel, cacheMs: number, log: Logger): ApiKeys {
   const auth = client(AuthServiceClient, accounts)
-  const known = new LRUCache<string, Known>({ max: keysMax, ttl: Math.max(1, cacheMs) })
+  // Its clock of 1 ms would be a timer, and a process that wakes up for it, with every few requests.
+  const known = new LRUCache<string, Known>({ max: keysMax, ttl: Math.max(1, cacheMs), ttlResolution: 0 })
   const refused = new LRUCache<string, RpcError>({ max: keysMax, ttl: refusedMs })
   const asking = new Map<string, Promise<Principal>>()
   const stopped = new AbortController()
