@@ -130,10 +130,10 @@ export const explanations: readonly Explanation[] = [
   },
   {
     name: 'no body',
-    rule: 'a PATCH without a body leaves its body field absent; grpc-gateway makes it an empty message',
+    rule: 'a request without a body leaves its body field absent; grpc-gateway makes it an empty message',
     explains: ({ request, ours, theirs }) =>
-      request.body === undefined &&
-      request.rule.verb === 'patch' &&
+      !request.body &&
+      request.rule.body === 'nested' &&
       isDeepStrictEqual({ nested: {}, ...(ours.content as object) }, theirs.content),
   },
   {

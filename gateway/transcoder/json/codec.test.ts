@@ -14,6 +14,7 @@ import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import fc from 'fast-check'
 import { arbitraryJson } from '../testing/arbitrary-json.ts'
 import { exampleRegistry } from '../testing/example.ts'
+import { arbitraryDescriptors } from '../testing/arbitrary-descriptors.ts'
 import { JsonCodec } from './codec.ts'
 import { InexactNumber, JsonViolation } from './violation.ts'
 
@@ -50,6 +51,17 @@ function agreesWithReference(registry: FileRegistry, typeName: string, numRuns: 
 
 test('random messages of every field type survive JSON → wire → JSON, as the reference reads them', () => {
   agreesWithReference(example, 'example.v1.Everything', 2000)
+})
+
+test('random messages of random descriptors survive the same', () => {
+  fc.assert(
+    fc.property(arbitraryDescriptors(example), (registry) => {
+      for (const type of registry)
+        if (type.kind === 'message' && type.typeName.startsWith('random.'))
+          agreesWithReference(registry, type.typeName, 10)
+    }),
+    { numRuns: 25 },
+  )
 })
 
 test('random messages of every FlowForge request and answer survive the same', () => {
