@@ -16,14 +16,21 @@ export class QueryBinder {
     this.#isTaken = isTaken
   }
 
-  /** Puts `a=1&b.c=2` into the tree; throws JsonViolation. Parameters that begin with `$` are not ours and skipped. */
-  bind(tree: Tree, query: string): void {
+  /**
+   * Puts `a=1&b.c=2` into the tree; throws JsonViolation. Parameters that begin with `$` are not ours and skipped, and on
+   * demand so are those that are no fields.
+   */
+  bind(tree: Tree, query: string, skipsUnknown: boolean): void {
     const seen = new Set<string>()
     for (const pair of query.split('&')) {
       if (pair === '' || pair.startsWith('$') || pair.startsWith('%24')) continue
       const equals = pair.indexOf('=')
       const key = decode(equals < 0 ? pair : pair.slice(0, equals))
       const leaf = this.#leaf(key)
+      if (leaf === undefined) {
+        if (skipsUnknown) continue
+        throw new JsonViolation('there is no such field that a query can set', key.slice(0, 100))
+      }
       if (seen.has(leaf.path) && !leaf.isList) throw new JsonViolation('given more than once', leaf.path)
       seen.add(leaf.path)
       try {
@@ -34,11 +41,11 @@ export class QueryBinder {
     }
   }
 
-  #leaf(key: string): Leaf {
+  #leaf(key: string): Leaf | undefined {
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const leaf = key.length > 500 ? undefined : resolveLeaf(this.#message, key)
-    if (leaf === undefined) throw new JsonViolation('there is no such field that a query can set', key.slice(0, 100))
+    if (leaf === undefined) return undefined
     if (this.#isTaken(leaf)) throw new JsonViolation('is set by the path or the body, not by the query', leaf.path)
     if (this.#known.size < knownMax) this.#known.set(key, leaf)
     return leaf

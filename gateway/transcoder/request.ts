@@ -15,6 +15,8 @@ export interface RequestParts {
   readonly query: string
   readonly body: Buffer | undefined
   readonly contentType: string | undefined
+  /** Fields that there are not are skipped; otherwise they are refused. */
+  readonly skipsUnknown: boolean
 }
 
 /** Encodes a request; `complete` may still change it while it is JSON. Throws RpcError about whatever does not fit. */
@@ -23,7 +25,7 @@ export function encodeRequest(route: Route, parts: RequestParts, complete: (requ
     const tree = requestTree(route, parts, parse)
     // Only a request whose whole body is not an object has nothing that could be completed.
     if (typeof tree === 'object' && tree !== null) complete(tree as Tree)
-    return route.encode(tree)
+    return parts.skipsUnknown ? route.encodeLeniently(tree) : route.encode(tree)
   }
   try {
     try {
@@ -48,7 +50,7 @@ function requestTree(route: Route, parts: RequestParts, parse: (text: string) =>
   const tree: Tree = body === 'all' && content !== undefined ? asObject(content) : {}
   if (typeof body === 'object' && content !== undefined) tree[body.jsonName] = content
   if (route.query === undefined) refuseQuery(parts.query)
-  else if (parts.query !== '') route.query.bind(tree, parts.query)
+  else if (parts.query !== '') route.query.bind(tree, parts.query, parts.skipsUnknown)
   if (route.mask !== undefined && tree[route.mask.jsonName] === undefined && typeof body === 'object') {
     tree[route.mask.jsonName] = maskOf(route, content)
   }

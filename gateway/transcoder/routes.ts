@@ -31,6 +31,8 @@ export interface Route {
   /** The FieldMask that a PATCH without one gets from its body. */
   readonly mask: DescField | undefined
   encode(tree: unknown): Buffer
+  /** The same, but skips fields that there are not. */
+  encodeLeniently(tree: unknown): Buffer
   /** The answer as JSON text; undefined when it is a `google.api.HttpBody`. */
   readonly decode: ((answer: Uint8Array) => string) | undefined
 }
@@ -104,6 +106,7 @@ function compileRoute(method: DescMethod, rule: HttpRule, codec: JsonCodec): Rou
         ? onlyFieldMask(input)
         : undefined,
     encode: codec.encoder(input),
+    encodeLeniently: codec.lenientEncoder(input),
     decode: decoderOf(output, rule.responseBody, codec, fail),
   }
 }

@@ -162,6 +162,17 @@ for (const [method, path, body, field, description] of [
   })
 }
 
+test('whoever prefers lenient handling has unknown fields skipped, at every depth, and nothing else', async (t) => {
+  const example = await startExample(t)
+  const lenient = { prefer: 'respond-async, handling=lenient' }
+  const body = { title: 't', titel: 'x', author: { fullName: 'a', age: 5 } }
+  const answer = await call(example, 'POST', '/v1/shelves/1/books?new=1', body, lenient)
+  deepEqual([answer.status, answer.headers.get('preference-applied')], [200, 'handling=lenient'])
+  deepEqual(example.seen[0]?.request, { parent: 'shelves/1', book: { title: 't', author: { fullName: 'a' } } })
+  equal((await call(example, 'POST', '/v1/shelves/1/books', { title: 5 }, lenient)).status, 400)
+  equal((await call(example, 'POST', '/v1/shelves/1/books', body, { prefer: 'handling=strict' })).status, 400)
+})
+
 for (const [method, path, body, headers, code, text] of [
   ['GET', '/v1/nowhere', undefined, {}, 404, 'NOT_FOUND'],
   ['GET', '/v1/books/%ff', undefined, {}, 400, 'INVALID_ARGUMENT'],

@@ -161,7 +161,9 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
       query: mark < 0 ? '' : url.slice(mark + 1),
       body,
       contentType: request.headers['content-type'],
+      skipsUnknown: isLenient(request),
     }
+    if (parts.skipsUnknown) response.setHeader('preference-applied', 'handling=lenient')
     const form = formOf(request, parts.query)
     const resume = form === 'events' ? resumes.get(route.method) : undefined
     const lastId = request.headers['last-event-id']
@@ -218,6 +220,11 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
       options.observe?.(request, response, route, refused)
     },
   }
+}
+
+/** Whether the caller would rather have what is not understood skipped than refused (RFC 7240, section 4.4). */
+function isLenient({ headers: { prefer } }: IncomingMessage): boolean {
+  return prefer !== undefined && /\bhandling="?lenient\b/i.test(String(prefer))
 }
 
 /** How the caller wants a stream. `$alt` is a system parameter of Google's APIs. */

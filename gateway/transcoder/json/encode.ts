@@ -38,9 +38,12 @@ interface FieldEncoder {
 export class Encoders {
   readonly #messages = new Map<string, WriteMessage>()
   readonly #registry: FileRegistry
+  readonly #unknown: 'refused' | 'skipped'
 
-  constructor(registry: FileRegistry) {
+  /** @param unknown What becomes of fields that a message does not have. */
+  constructor(registry: FileRegistry, unknown: 'refused' | 'skipped') {
     this.#registry = registry
+    this.#unknown = unknown
   }
 
   /** The encoder of a message type. */
@@ -69,12 +72,13 @@ export class Encoders {
       fields.set(field.jsonName, encoder)
       fields.set(field.name, encoder)
     }
+    const skipsUnknown = this.#unknown === 'skipped'
     return (writer, value, depth) => {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
         throw new JsonViolation(`expected an object, got ${kindOf(value)}`)
       }
       if (depth > depthMax) throw new JsonViolation(`messages are nested more than ${depthMax} deep`)
-      writeFields(fields, writer, value as Record<string, unknown>, depth)
+      writeFields(fields, writer, value as Record<string, unknown>, depth, skipsUnknown)
     }
   }
 
@@ -136,11 +140,15 @@ function writeFields(
   writer: WireWriter,
   object: Record<string, unknown>,
   depth: number,
+  skipsUnknown: boolean,
 ): void {
   let oneofs: string[] | undefined
   for (const key of Object.keys(object)) {
     const field = fields.get(key)
-    if (field === undefined) throw new JsonViolation('there is no such field', key)
+    if (field === undefined) {
+      if (skipsUnknown) continue
+      throw new JsonViolation('there is no such field', key)
+    }
     const value = object[key]
     if (key !== field.jsonName && Object.hasOwn(object, field.jsonName)) {
       throw new JsonViolation(`given twice, as ${field.name} and as ${field.jsonName}`, field.name)
