@@ -9,6 +9,7 @@ import { startRedis, withoutRedis } from './testing/redis.ts'
 import { startBehind } from './testing/setup.ts'
 
 const path = '/v1/projects/a/tasks'
+const minute = 60_000
 
 test('beyond the limit a key is 429 and told when to come back, other keys and health are not', async (t) => {
   const behind = await startBehind(t, { FLOWFORGE_RATE_LIMIT_PER_MINUTE: '2' })
@@ -84,6 +85,15 @@ test('in Kubernetes addresses are limited once it is known whose they are', () =
   )
 })
 
+test('a principal has 1,000 requests a minute, lists are kept for 5 minutes and items for 15, unless told otherwise', () => {
+  const { rateLimitPerMinute, cacheListMs, cacheItemMs } = readGatewayConfig({
+    FLOWFORGE_TASKS_ADDRESS: 'a:1',
+    FLOWFORGE_ACCOUNTS_ADDRESS: 'a:1',
+    FLOWFORGE_NOTIFICATIONS_ADDRESS: 'a:1',
+  })
+  deepEqual([rateLimitPerMinute, cacheListMs, cacheItemMs], [1_000, 5 * minute, 15 * minute])
+})
+
 test('an IPv6 address is limited with its whole /64', () => {
   deepEqual(['2001:db8:1:2:3:4:5:6', '2001:db8::1', '::1', '10.0.0.1'].map(limitedAddress), [
     '2001:db8:1:2::/64',
@@ -92,8 +102,6 @@ test('an IPv6 address is limited with its whole /64', () => {
     '10.0.0.1',
   ])
 })
-
-const minute = 60_000
 
 test('no 60 s hold more than the limit by more than what even spreading hides, wherever the minute begins', async () => {
   await fc.assert(
