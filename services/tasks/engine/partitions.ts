@@ -31,8 +31,8 @@ async function dropPartition(pool: pg.Pool, name: string): Promise<void> {
   const client = await pool.connect()
   try {
     await client.query('begin')
-    // Rather later than in the way of others: readers wait behind whoever waits for this lock.
-    await client.query(`set local lock_timeout = '100ms'`)
+    // Rather later than in the way of others: they wait behind whoever waits for this lock, and then for the drop itself.
+    await client.query(`set local lock_timeout = '50ms'`)
     // Counting a large partition takes long: meanwhile only its own rows may not change, which are over anyway.
     await client.query(`lock table tasks.${name} in share row exclusive mode`)
     await client.query(`insert into tasks.queue_count_change
