@@ -7,6 +7,8 @@ export interface Needs {
   hasRequests: boolean
   /** An item gets a fair rank. */
   hasRanks: boolean
+  /** An item has a concurrency key. */
+  hasSlots: boolean
   /** A worker's place was reserved for an item; never together with fair ranks. */
   hasPlaces: boolean
 }
@@ -16,7 +18,7 @@ export interface Needs {
  * costs as much to start as ten tasks cost to store. It answers with one row: the time, by which the state of each task
  * follows, which items were no new tasks, and which queues let their tasks be leased at once.
  */
-export function insertStatement({ hasRequests, hasRanks, hasPlaces }: Needs): string {
+export function insertStatement({ hasRequests, hasRanks, hasSlots, hasPlaces }: Needs): string {
   const requested = `, requested as (
     insert into tasks.request (project, request_id, task_id, fingerprint, expire_time)
     select project, request_id, id, fingerprint, tasks.now() + make_interval(secs => $18)
@@ -24,14 +26,26 @@ export function insertStatement({ hasRequests, hasRanks, hasPlaces }: Needs): st
     on conflict do nothing
     returning task_id
   )`
-  const ranked = `, fresh as materialized (
+  const fresh = `, fresh as materialized (
     select * from item ${hasRequests ? 'where request_id is null or id in (select task_id from requested)' : ''}
-  ), fair as (
+  )`
+  const ranked = `, fair as (
     select array_agg(id order by n) as ids, tasks.fair_ranks(array_agg(queue_id order by n), array_agg(fairness_key order by n)) as ranks
     from fresh where is_fair and (schedule_time > tasks.now()) is not true
   ), ranked as (
     select id, rank from fair cross join unnest(ids, ranks) as ranked(id, rank)
   )`
+  // Taken here, a task with a slot is stored as free to be leased at once; the trigger would have to write it twice.
+  const slotted = `, reserved as (
+    select array_agg(id order by priority desc, n) as ids,
+      tasks.reserve_slots(array_agg(queue_id order by priority desc, n), array_agg(concurrency_key order by priority desc, n)) as blocked
+    -- After the ranks: whoever needs both takes them in one order.
+    from fresh ${hasRanks ? 'cross join fair' : ''} where concurrency_key is not null and (schedule_time > tasks.now()) is not true
+  ), slotted as (
+    select id, is_blocked from reserved cross join unnest(ids, blocked) as slotted(id, is_blocked)
+  )`
+  const isSteered = hasRanks || hasSlots
+  const source = `fresh${hasRanks ? ' left join ranked using (id)' : ''}${hasSlots ? ' left join slotted using (id)' : ''}`
   // As leasing does: a queue that has got limits or a pause a moment ago gives nothing.
   const leasable = `, leasable as materialized (
     select id from tasks.queue where id = any($3::integer[]) and is_plain and not paused
@@ -49,7 +63,7 @@ export function insertStatement({ hasRequests, hasRanks, hasPlaces }: Needs): st
     ofPlace('tasks.now()'),
     ofPlace(`tasks.now() + interval '1 ms' * coalesce(attempt_timeout_ms, ${attemptTimeoutMsDefault})`),
   ].join(', ')
-  const isNew = hasRequests && !hasRanks ? 'where request_id is null or id in (select task_id from requested)' : ''
+  const isNew = hasRequests && !isSteered ? 'where request_id is null or id in (select task_id from requested)' : ''
   const repeated =
     'array(select n::integer from item where request_id is not null and id not in (select task_id from requested))'
   return `
@@ -59,19 +73,19 @@ export function insertStatement({ hasRequests, hasRanks, hasPlaces }: Needs): st
       ${hasPlaces ? `, ${sessions}::bigint[], ${workers}::text[]` : ''})
     with ordinality as item(project, id, queue_id, type, priority, schedule_time, expire_time, attempt_timeout_ms,
       retry_policy, request_id, fingerprint, fairness_key, concurrency_key, labels, traceparent, payload, is_fair${hasPlaces ? ', session_id, worker' : ''}, n)
-  )${hasRequests ? requested : ''}${hasRanks ? ranked : ''}${hasPlaces ? leasable : ''}, stored as (
+  )${hasRequests ? requested : ''}${isSteered ? fresh : ''}${hasRanks ? ranked : ''}${hasSlots ? slotted : ''}${hasPlaces ? leasable : ''}, stored as (
     insert into tasks.task (project, id, queue_id, type, state, priority, schedule_time, expire_time, attempt_timeout_ms, retry_policy,
       request_id, fairness_key, concurrency_key, labels, traceparent, payload, create_time, rank_priority, fair_rank, is_blocked${hasPlaces ? `, ${placeColumns}` : ''})
     select project, id, queue_id, type, case when schedule_time > tasks.now() then 1 ${hasPlaces ? `when ${isLeased} then 3` : ''} else 2 end, priority,
       -- A time in the past must not jump the queue.
       greatest(schedule_time, tasks.now()), expire_time, attempt_timeout_ms, retry_policy, request_id, fairness_key,
-      concurrency_key, labels, traceparent, payload, tasks.now(), -priority, ${hasRanks ? 'coalesce(rank, 0)' : '0'}, concurrency_key is not null${
+      concurrency_key, labels, traceparent, payload, tasks.now(), -priority, ${hasRanks ? 'coalesce(rank, 0)' : '0'}, ${hasSlots ? 'coalesce(is_blocked, concurrency_key is not null)' : 'false'}${
         hasPlaces
           ? `,
       ${placeValues}`
           : ''
       }
-    from ${hasRanks ? 'fresh left join ranked using (id)' : 'item'} ${isNew}
+    from ${isSteered ? source : 'item'} ${isNew}
   )
   select (extract(epoch from tasks.now()) * 1000)::float8 as now_ms${hasRequests ? `, ${repeated} as repeated` : ''}${
     hasPlaces ? ', array(select id from leasable) as leasable' : ''

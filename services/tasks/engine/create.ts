@@ -132,13 +132,14 @@ async function insertTasks(
 ): Promise<(Created | Error)[]> {
   const hasRequests = items.some((item) => item.requestId !== null)
   const hasRanks = items.some((item) => item.isFair)
+  const hasSlots = items.some((item) => item.concurrencyKey !== null)
   const places = items.map((item) => (hasRanks || !isStartable(item) ? undefined : workers?.reserve(item)))
   const hasPlaces = places.some((place) => place !== undefined)
   let row: InsertedRow
   try {
     const { rows } = await pool.query<InsertedRow>({
-      name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks ' : ''}${hasPlaces ? 'places' : ''}`,
-      text: insertStatement({ hasRequests, hasRanks, hasPlaces }),
+      name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks ' : ''}${hasSlots ? 'slots ' : ''}${hasPlaces ? 'places' : ''}`,
+      text: insertStatement({ hasRequests, hasRanks, hasSlots, hasPlaces }),
       values: [
         ...columnsOf(items, sealer),
         ...(hasRequests ? [requestWindowS, String(timeoutMs)] : []),

@@ -97,6 +97,15 @@ test('a slot is freed by every end of a task: failure, cancellation, deletion an
   )
 })
 
+test('a task that is given back while its key has slots to spare gets one again', async (t) => {
+  const { configure, create, lease } = setup(t)
+  await configure({ concurrencyPerKey: 3 })
+  await create({ concurrencyKey: 'k' })
+  const [first] = await lease(1)
+  await service.workers.releaseTask({ name: first!.lease!.task, lease: first!.lease, release: undefined })
+  equal((await lease(1, 5)).length, 1)
+})
+
 test('changing the slots of keys takes effect at once, up and down', async (t) => {
   const { configure, createMany, lease } = setup(t)
   await createMany(10, { concurrencyKey: 'k' })
