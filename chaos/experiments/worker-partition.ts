@@ -5,7 +5,7 @@ export const workerPartition: Experiment = {
   title: 'Workers hear tasks, and tasks does not hear the workers',
   hypothesis:
     'Both sides notice by the heartbeats that are not answered. Leases end after 10 s, the workers stop what they run by then, and nothing finishes twice.',
-  traffic: { taskMs: [100, 800] },
+  traffic: { taskMs: [50, 400] },
   fault: { kind: 'link', from: 'worker', to: 'tasks', lost: 'requests', forMs: 15_000 },
   bounds: { errorShareMax: 0, recoverMsMax: 20_000 },
   explanation:
