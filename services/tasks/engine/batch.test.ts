@@ -92,3 +92,19 @@ test('a flush that lost against another transaction is tried again', async () =>
   })
   equal(await batch.add(1), 1)
 })
+
+test('what waits can go with another statement, or wait again, in its order', async () => {
+  const { batch, flushed, turn, letGo } = setup({ itemsMax: 2 })
+  const results = [1, 2, 3].map((item) => batch.add(item))
+  const along = batch.passengers()!
+  deepEqual(along.items, [1, 2])
+  along.settle(['went 1', new Error('lost 2')])
+  equal(await results[0], 'went 1')
+  await rejects(results[1]!, /lost 2/)
+  batch.passengers()!.giveBack()
+  await turn()
+  deepEqual(flushed, [[3]])
+  letGo()
+  equal(await results[2], 'did 3')
+  equal(batch.passengers(), undefined)
+})

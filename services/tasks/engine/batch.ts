@@ -15,6 +15,19 @@ export interface BatchOptions<Item, Result> {
   bytesOf?: (item: Item) => number
   /** Most items that may wait; more are refused as RESOURCE_EXHAUSTED. */
   waitingMax: number
+  /** For how many milliseconds it is worth to wait now for another statement that takes the items along; none if unset. */
+  holdMs?: () => number
+}
+
+/** Items that go with another statement: just one of the three is called. */
+export interface Passengers<Item, Result> {
+  items: Item[]
+  /** They were written: one result or error for each. */
+  settle(results: (Result | Error)[]): void
+  /** Nobody knows whether they were written, or never will. */
+  fail(error: Error): void
+  /** They were not written, and wait again. */
+  giveBack(): void
 }
 
 /** Items that were added together, and go together. */
@@ -55,6 +68,24 @@ export class Batch<Item, Result> {
     return new Promise((resolve) => this.#enqueue(items, resolve))
   }
 
+  /** What waits, for a statement that takes it along; undefined if nothing does. */
+  passengers(): Passengers<Item, Result> | undefined {
+    const groups = this.#take()
+    if (groups.length === 0) return undefined
+    const items = groups.flatMap((group) => group.items)
+    const settle = (results: (Result | Error)[]) => settleGroups(groups, results)
+    return {
+      items,
+      settle,
+      fail: (error) => settle(items.map(() => error)),
+      giveBack: () => {
+        this.#waiting.unshift(...groups)
+        this.#waitingItems += items.length
+        this.#schedule()
+      },
+    }
+  }
+
   #enqueue(items: Item[], settle: Group<Item, Result>['settle']): void {
     if (this.#waitingItems >= this.#options.waitingMax) {
       const error = resourceExhausted('OVERLOADED', 'too much is being written at the moment', 1000)
@@ -69,11 +100,14 @@ export class Batch<Item, Result> {
   #schedule(): void {
     if (this.#isScheduled || this.#waiting.length === 0 || this.#flushes >= flushesMax) return
     this.#isScheduled = true
-    // After this turn's I/O events, so that all that arrived together goes together.
-    setImmediate(() => {
+    const start = (): void => {
       this.#isScheduled = false
       void this.#run(this.#take())
-    })
+    }
+    const holdMs = this.#options.holdMs?.() ?? 0
+    if (holdMs > 0) setTimeout(start, holdMs)
+    // After this turn's I/O events, so that all that arrived together goes together.
+    else setImmediate(start)
   }
 
   #take(): Group<Item, Result>[] {
@@ -98,8 +132,7 @@ export class Batch<Item, Result> {
     if (groups.length === 0) return
     this.#flushes++
     const results = await this.#write(groups.length === 1 ? groups[0]!.items : groups.flatMap(({ items }) => items))
-    let at = 0
-    for (const { items, settle } of groups) settle(results.slice(at, (at += items.length)))
+    settleGroups(groups, results)
     this.#flushes--
     this.#schedule()
   }
@@ -114,6 +147,11 @@ export class Batch<Item, Result> {
       return [...(await this.#write(items.slice(0, middle))), ...(await this.#write(items.slice(middle)))]
     }
   }
+}
+
+function settleGroups<Item, Result>(groups: Group<Item, Result>[], results: (Result | Error)[]): void {
+  let at = 0
+  for (const { items, settle } of groups) settle(results.slice(at, (at += items.length)))
 }
 
 async function retryConflict<T>(write: () => Promise<T>): Promise<T> {

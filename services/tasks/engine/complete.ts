@@ -18,10 +18,12 @@ export interface Completed {
   keyedQueueIds: number[]
 }
 
-const complete = `
-with outcome as (
-  select * from unnest($1::text[], $2::uuid[], $3::integer[], $4::bigint[], $5::bytea[]) with ordinality
-    as outcome(project, id, attempt, session_id, result, n)
+/** The CTEs that move what still holds its lease, the last of them `completed` with one row; its parameters from $`first` on. */
+export function completion(first: number): string {
+  const parameter = (n: number) => `$${first + n}`
+  return `outcome as (
+  select * from unnest(${parameter(0)}::text[], ${parameter(1)}::uuid[], ${parameter(2)}::integer[], ${parameter(3)}::bigint[], ${parameter(4)}::bytea[])
+    with ordinality as outcome(project, id, attempt, session_id, result, n)
 ), done as (
   -- The sum keeps the planner from looking through all leases of the session for each outcome.
   -- Fence and move are one statement: a crash between two would leave a finished task leased.
@@ -31,29 +33,46 @@ with outcome as (
   returning task.*, outcome.result, outcome.n
 ), finished as (
   ${insertFinished('done', { state: `${SUCCEEDED}`, result: 'done.result', error: 'null' })}
-)
--- One row and not one for each: almost always none was refused.
-select array_agg(distinct queue_id) as "queueIds", array_agg(distinct queue_id) filter (where concurrency_key is not null) as "keyedQueueIds",
-  case when count(*) < cardinality($2::uuid[]) then array(select n::integer from outcome except select n::integer from done) end as refused
-from done`
+), completed as (
+  -- One row and not one for each: almost always none was refused.
+  select array_agg(distinct queue_id) as "queueIds", array_agg(distinct queue_id) filter (where concurrency_key is not null) as "keyedQueueIds",
+    case when count(*) < cardinality(${parameter(1)}::uuid[]) then array(select n::integer from outcome except select n::integer from done) end as refused
+  from done
+)`
+}
 
-/** Moves each task whose lease still holds to SUCCEEDED. */
-export async function completeTasks(pool: pg.Pool, successes: Success[]): Promise<Completed> {
-  const { rows } = await pool.query({
-    name: 'complete-tasks',
-    text: complete,
-    values: [
-      successes.map((success) => success.project),
-      arrayLiteral(successes.map((success) => success.id)),
-      arrayLiteral(successes.map((success) => success.attempt)),
-      arrayLiteral(successes.map((success) => success.sessionId)),
-      successes.map((success) => success.result),
-    ],
-  })
-  const { refused, queueIds, keyedQueueIds } = rows[0]
+/** What `completed` answers with. */
+export interface CompletedRow {
+  refused: number[] | null
+  queueIds: number[] | null
+  keyedQueueIds: number[] | null
+}
+
+/** The parameters of `completion`. */
+export function completionValues(successes: Success[]): unknown[] {
+  return [
+    successes.map((success) => success.project),
+    arrayLiteral(successes.map((success) => success.id)),
+    arrayLiteral(successes.map((success) => success.attempt)),
+    arrayLiteral(successes.map((success) => success.sessionId)),
+    successes.map((success) => success.result),
+  ]
+}
+
+export function completedOf({ refused, queueIds, keyedQueueIds }: CompletedRow): Completed {
   return {
-    refused: new Set((refused ?? []).map((n: number) => n - 1)),
+    refused: new Set((refused ?? []).map((n) => n - 1)),
     queueIds: queueIds ?? [],
     keyedQueueIds: keyedQueueIds ?? [],
   }
+}
+
+/** Moves each task whose lease still holds to SUCCEEDED. */
+export async function completeTasks(pool: pg.Pool, successes: Success[]): Promise<Completed> {
+  const { rows } = await pool.query<CompletedRow>({
+    name: 'complete-tasks',
+    text: `with ${completion(1)} select * from completed`,
+    values: completionValues(successes),
+  })
+  return completedOf(rows[0]!)
 }

@@ -1,4 +1,5 @@
 /** The SQL that creates tasks. */
+import { completion } from './complete.ts'
 import { attemptTimeoutMsDefault } from './lease.ts'
 
 /** What of the statement a batch needs. */
@@ -11,6 +12,8 @@ export interface Needs {
   hasSlots: boolean
   /** A worker's place was reserved for an item; never together with fair ranks. */
   hasPlaces: boolean
+  /** Successes are recorded by the same statement; never together with request IDs, fair ranks or concurrency keys. */
+  hasSuccesses: boolean
 }
 
 /**
@@ -18,7 +21,7 @@ export interface Needs {
  * costs as much to start as ten tasks cost to store. It answers with one row: the time, by which the state of each task
  * follows, which items were no new tasks, and which queues let their tasks be leased at once.
  */
-export function insertStatement({ hasRequests, hasRanks, hasSlots, hasPlaces }: Needs): string {
+export function insertStatement({ hasRequests, hasRanks, hasSlots, hasPlaces, hasSuccesses }: Needs): string {
   const requested = `, requested as (
     insert into tasks.request (project, request_id, task_id, fingerprint, expire_time)
     select project, request_id, id, fingerprint, tasks.now() + make_interval(secs => $18)
@@ -86,8 +89,8 @@ export function insertStatement({ hasRequests, hasRanks, hasSlots, hasPlaces }: 
           : ''
       }
     from ${isSteered ? source : 'item'} ${isNew}
-  )
+  )${hasSuccesses ? `, ${completion(hasPlaces ? 20 : 18)}` : ''}
   select (extract(epoch from tasks.now()) * 1000)::float8 as now_ms${hasRequests ? `, ${repeated} as repeated` : ''}${
     hasPlaces ? ', array(select id from leasable) as leasable' : ''
-  }`
+  }${hasSuccesses ? ', completed.* from completed' : ''}`
 }

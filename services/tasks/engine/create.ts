@@ -1,5 +1,5 @@
 /** Creating tasks: one statement for all that arrive while the one before is in flight. */
-import { isLockTimeout } from '@flowforge/runtime/sqlstate'
+import { isConflict, isDataError, isLockTimeout } from '@flowforge/runtime/sqlstate'
 import { alreadyExists } from '@flowforge/runtime/status'
 import type pg from 'pg'
 import type { RetryPolicyColumn, TaskRow } from '../tables.ts'
@@ -14,6 +14,8 @@ import {
   uuidArray,
 } from './binary-array.ts'
 import { arrayLiteral } from './array-literal.ts'
+import type { Passengers } from './batch.ts'
+import { completedOf, completionValues, type Completed, type CompletedRow, type Success } from './complete.ts'
 import { insertStatement } from './create-statement.ts'
 import type { Taker } from './dispatcher.ts'
 import { isStartable, leasedRowOf, type Workers } from './hand-over.ts'
@@ -59,6 +61,13 @@ export interface Created {
   isLeased?: boolean
 }
 
+/** Successes that wait to be recorded: they may go with a statement that creates. */
+export interface Successes {
+  passengers(): Passengers<Success, void> | undefined
+  /** They were recorded. */
+  written(passengers: Passengers<Success, void>, completed: Completed): void
+}
+
 /** What the database decides about a new task. */
 export interface StoredTask {
   state: number
@@ -87,6 +96,7 @@ const partsMax = 32
  *
  * @param requestWindowS How long a request ID is remembered, in seconds.
  * @param workers Who may get tasks as they are created.
+ * @param successes What else may go with the statement.
  */
 export async function createTasks(
   pool: pg.Pool,
@@ -94,9 +104,10 @@ export async function createTasks(
   requestWindowS: number,
   sealer: Sealer,
   workers?: Workers,
+  successes?: Successes,
 ): Promise<(Created | Error)[]> {
   try {
-    return await insertTasks(pool, items, requestWindowS, sealer, lockTimeoutMs, workers)
+    return await insertTasks(pool, items, requestWindowS, sealer, lockTimeoutMs, workers, successes)
   } catch (error) {
     if (!isLockTimeout(error)) throw error
     if (items.length === 1) return [new RequestIdBusy('a transaction that has not ended uses the request ID')]
@@ -129,17 +140,20 @@ async function insertTasks(
   sealer: Sealer,
   timeoutMs: number,
   workers?: Workers,
+  successes?: Successes,
 ): Promise<(Created | Error)[]> {
   const hasRequests = items.some((item) => item.requestId !== null)
   const hasRanks = items.some((item) => item.isFair)
   const hasSlots = items.some((item) => item.concurrencyKey !== null)
   const places = items.map((item) => (hasRanks || !isStartable(item) ? undefined : workers?.reserve(item)))
   const hasPlaces = places.some((place) => place !== undefined)
+  const isPlain = !hasRequests && !hasRanks && !hasSlots
+  const passengers = isPlain ? successes?.passengers() : undefined
   let row: InsertedRow
   try {
     const { rows } = await pool.query<InsertedRow>({
-      name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks ' : ''}${hasSlots ? 'slots ' : ''}${hasPlaces ? 'places' : ''}`,
-      text: insertStatement({ hasRequests, hasRanks, hasSlots, hasPlaces }),
+      name: `create-tasks ${hasRequests ? 'requests ' : ''}${hasRanks ? 'ranks ' : ''}${hasSlots ? 'slots ' : ''}${hasPlaces ? 'places ' : ''}${passengers ? 'successes' : ''}`,
+      text: insertStatement({ hasRequests, hasRanks, hasSlots, hasPlaces, hasSuccesses: passengers !== undefined }),
       values: [
         ...columnsOf(items, sealer),
         ...(hasRequests ? [requestWindowS, String(timeoutMs)] : []),
@@ -149,13 +163,22 @@ async function insertTasks(
               textArray(places.map((place) => place?.worker ?? null)),
             ]
           : []),
+        ...(passengers ? completionValues(passengers.items) : []),
       ],
     })
     row = rows[0]!
   } catch (error) {
     for (const place of places) if (place) workers!.free(place)
-    throw error
+    if (!passengers) throw error
+    if (!isConflict(error) && !isDataError(error)) {
+      passengers.fail(error as Error)
+      throw error
+    }
+    // Nothing was written; neither is to fail because of the other.
+    passengers.giveBack()
+    return insertTasks(pool, items, requestWindowS, sealer, timeoutMs, workers)
   }
+  if (passengers) successes!.written(passengers, completedOf(row))
   const { now_ms: nowMs, repeated = [], leasable = [] } = row
   const repeats = new Set(repeated.map((n) => items[n - 1]!))
   const createTime = new Date(nowMs)
@@ -169,8 +192,8 @@ async function insertTasks(
   return created.map((one) => earlier.get(one.row.id) ?? one)
 }
 
-/** What the statement answers with, in one row. */
-interface InsertedRow {
+/** What the statement answers with, in one row; of successes only if there were any. */
+interface InsertedRow extends CompletedRow {
   now_ms: number
   /** Which items repeat an earlier request, counted from 1. */
   repeated?: number[]

@@ -1,7 +1,7 @@
 /** Creations of all callers, gathered into statements: the plain ones, those with unique keys, and those that must wait. */
 import type pg from 'pg'
 import { Batch } from './batch.ts'
-import { createPatiently, createTasks, RequestIdBusy, type Created, type NewTask } from './create.ts'
+import { createPatiently, createTasks, RequestIdBusy, type Created, type NewTask, type Successes } from './create.ts'
 import { createUniqueTasks, type UniqueTask } from './create-unique.ts'
 import type { Workers } from './hand-over.ts'
 import type { Sealer } from './seal.ts'
@@ -13,27 +13,37 @@ export interface CreationOptions {
   sealer: Sealer
   /** Who may get tasks as they are created. */
   workers: Workers
+  /** What may go with the statements that create. */
+  successes: Successes
   /** Most tasks in one statement, and most that may wait for one. */
   itemsMax: number
   waitingMax: number
 }
 
+/** Producers that wait for one statement are back with the next tasks after a few milliseconds. */
+const crowdedMs = 10
+const nextInMsMax = 3
 const bytesMax = 8 * 2 ** 20
 /** Fewer: a batch that waits for a key that another one holds should not keep many waiting with it. */
 const uniqueItemsMax = 200
 
 export class Creations {
+  /** When a statement last created for more than one caller, by performance.now(). */
+  #crowdedAtMs = -Infinity
   readonly #plain: Batch<NewTask, Created>
   readonly #unique: Batch<UniqueTask, Created>
   /** Tasks whose request ID is used by a transaction that has not ended; each waits by itself. */
   readonly #patient: Batch<NewTask, Created>
 
-  constructor({ pool, requestWindowS, sealer, workers, itemsMax, waitingMax }: CreationOptions) {
+  constructor({ pool, requestWindowS, sealer, workers, successes, itemsMax, waitingMax }: CreationOptions) {
     const bounds = { waitingMax, bytesMax, bytesOf: (item: NewTask) => item.payload?.length ?? 0 }
     this.#plain = new Batch({
       ...bounds,
       itemsMax,
-      flush: (items) => createTasks(pool, items, requestWindowS, sealer, workers),
+      flush: (items) => {
+        this.#crowdedAtMs = items.length > 1 ? performance.now() : -Infinity
+        return createTasks(pool, items, requestWindowS, sealer, workers, successes)
+      },
     })
     this.#unique = new Batch<UniqueTask, Created>({
       ...bounds,
@@ -45,6 +55,11 @@ export class Creations {
       itemsMax: 1,
       flush: (items) => createPatiently(pool, items, requestWindowS, sealer),
     })
+  }
+
+  /** For how many milliseconds it is worth to wait for the next statement: none unless many create at the same time. */
+  nextInMs(): number {
+    return performance.now() - this.#crowdedAtMs < crowdedMs ? nextInMsMax : 0
   }
 
   /** Stores a task; it is durable when this resolves. */

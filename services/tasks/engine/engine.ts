@@ -10,13 +10,13 @@ import { bulkRetry } from './bulk-retry.ts'
 import type { BulkResult, Selection } from './bulk.ts'
 import { cancelTask, type CancelResult } from './cancel.ts'
 import { Changes } from './changes.ts'
-import { completeTasks, type Success } from './complete.ts'
-import type { Created, NewTask } from './create.ts'
+import { completeTasks, type Completed, type Success } from './complete.ts'
+import type { Created, NewTask, Successes } from './create.ts'
 import { Creations } from './creations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { storeProgress, type Progress } from './extend.ts'
 import { judgeRefused, leaseId, leaseLost, type LeaseKey } from './fence.ts'
-import type { Workers } from './hand-over.ts'
+import { workersOf } from './hand-over.ts'
 import { hasReady, leaseSteered, leaseTasks, type LeasedRow, type Slot } from './lease.ts'
 import { openLeased } from './open-leased.ts'
 import { attemptsEnded, stateName, tasksCompleted, tasksCreated } from './metrics.ts'
@@ -95,10 +95,18 @@ export class Engine {
       log,
     )
     const bounds = { itemsMax: rowsMax, waitingMax }
-    this.#creations = new Creations({ pool, requestWindowS, sealer, workers: this.#workers(), ...bounds })
+    this.#creations = new Creations({
+      pool,
+      requestWindowS,
+      sealer,
+      workers: workersOf(this.dispatcher, this.queues),
+      successes: this.#passing(),
+      ...bounds,
+    })
     this.#successes = new Batch({
       ...bounds,
-      flush: (items) => this.#completeAll(items),
+      flush: async (items) => this.#completed(items, await completeTasks(this.pool, items)),
+      holdMs: () => this.#creations.nextInMs(),
       bytesMax: 8 * 2 ** 20,
       bytesOf: (item) => item.result?.length ?? 0,
     })
@@ -250,17 +258,6 @@ export class Engine {
     if (scheduledInMs < Infinity) this.onScheduled(scheduledInMs)
   }
 
-  #workers(): Workers {
-    return {
-      reserve: (task) => {
-        const queue = this.queues.known(task.queueId)
-        return queue?.isPlain ? this.dispatcher.reserve(queue, task.type) : undefined
-      },
-      free: (taker) => this.dispatcher.free(taker),
-      handOver: (created) => this.dispatcher.handOver(created),
-    }
-  }
-
   async #lease(queueId: number, types: string[] | null, slots: Slot[]): Promise<LeasedRow[]> {
     const { isPlain, ratePerS } = await this.queues.byId(queueId)
     if (isPlain) return this.#open(queueId, await leaseTasks(this.pool, queueId, types, slots))
@@ -323,8 +320,16 @@ export class Engine {
     for (const listener of this.onFinished) listener()
   }
 
-  async #completeAll(items: Success[]): Promise<(void | Error)[]> {
-    const { refused, queueIds, keyedQueueIds } = await completeTasks(this.pool, items)
+  #passing(): Successes {
+    return {
+      passengers: () => this.#successes.passengers(),
+      written: (passengers, completed) =>
+        void this.#completed(passengers.items, completed).then(passengers.settle, passengers.fail),
+    }
+  }
+
+  async #completed(items: Success[], completed: Completed): Promise<(void | Error)[]> {
+    const { refused, queueIds, keyedQueueIds } = completed
     const doneCount = items.length - refused.size
     items.forEach((item, i) => {
       if (!refused.has(i)) this.changes.changed(item.id)

@@ -1,7 +1,8 @@
 /** Tasks that are created as a worker's: what waits for nobody is not leased by a statement of its own. */
-import type { Taker } from './dispatcher.ts'
+import type { Dispatcher, Taker } from './dispatcher.ts'
 import { attemptTimeoutMsDefault, type LeasedRow } from './lease.ts'
 import type { NewTask } from './create.ts'
+import type { QueueCache } from './queue-cache.ts'
 import { RUNNING } from './states.ts'
 import type { TaskRow } from '../tables.ts'
 
@@ -13,6 +14,17 @@ export interface Workers {
   free(taker: Taker): void
   /** Tasks of one queue were created as these workers'. */
   handOver(created: { taker: Taker; row: LeasedRow }[]): void
+}
+
+export function workersOf(dispatcher: Dispatcher, queues: QueueCache): Workers {
+  return {
+    reserve(task) {
+      const queue = queues.known(task.queueId)
+      return queue?.isPlain ? dispatcher.reserve(queue, task.type) : undefined
+    },
+    free: (taker) => dispatcher.free(taker),
+    handOver: (created) => dispatcher.handOver(created),
+  }
 }
 
 /** True if nothing of the task itself can keep it from being leased the moment it is created. */
