@@ -313,7 +313,7 @@ export function rowOf(item: NewTask, stored: StoredTask): TaskRow {
     unique_key: item.uniqueKey,
     labels: item.labels,
     traceparent: item.traceparent,
-    payload: item.payload && Buffer.from(item.payload),
+    payload: item.payload && Buffer.from(item.payload.buffer, item.payload.byteOffset, item.payload.byteLength),
     create_time: stored.create_time,
     start_time: null,
     attempt: 0,

@@ -33,7 +33,7 @@ export function batchCreateTasks(tasks: Tasks): UnaryHandler<BatchCreateTasksReq
     }
     const checked = requests.map((request, i) => orError(() => check(request, i)))
     const stored = await storeAll(tasks.engine, project, checked)
-    return { results: await Promise.all(stored.map((result) => resultOf(tasks.engine, result))) }
+    return { results: stored.map((result, i) => resultOf(tasks.engine, result, checked[i]!)) }
   }
 }
 
@@ -68,9 +68,14 @@ async function queuesOf(
   return new Map(await Promise.all(made))
 }
 
-async function resultOf(engine: Engine, stored: Created | Error): Promise<BatchCreateTasksResponse_Result> {
-  if (stored instanceof Error) return { outcome: { $case: 'error', value: toRpcStatus(stored) } }
-  return { outcome: { $case: 'task', value: await messageOfCreated(engine, stored) } }
+function resultOf(
+  engine: Engine,
+  stored: Created | Error,
+  checked: CheckedTask | Error,
+): BatchCreateTasksResponse_Result {
+  if (stored instanceof Error || checked instanceof Error)
+    return { outcome: { $case: 'error', value: toRpcStatus(stored) } }
+  return { outcome: { $case: 'task', value: messageOfCreated(engine, stored, checked.queue) } }
 }
 
 function orError<T>(make: () => T): T | Error {

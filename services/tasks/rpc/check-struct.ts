@@ -10,11 +10,12 @@
 import { isUtf8 } from 'node:buffer'
 
 const depthMax = 64
+const nearBytes = 128
 
 /** What is wrong, or undefined. */
 export function structFault(bytes: Uint8Array): string | undefined {
   try {
-    new Walker(bytes).struct(bytes.length, 0)
+    new Walker(bytes).message(Kind.struct, bytes.length, 0)
     return undefined
   } catch (error) {
     if (error instanceof Fault) return error.message
@@ -24,6 +25,18 @@ export function structFault(bytes: Uint8Array): string | undefined {
 
 class Fault extends Error {}
 
+const Kind = { none: 0, text: 1, struct: 2, entry: 3, value: 4, list: 5 } as const
+type Kind = (typeof Kind)[keyof typeof Kind]
+
+/** What a length-delimited field of a message holds, as far as it has to be looked into. */
+function kindOf(message: Kind, field: number): Kind {
+  if (message === Kind.value)
+    return field === 3 ? Kind.text : field === 5 ? Kind.struct : field === 6 ? Kind.list : Kind.none
+  if (message === Kind.entry) return field === 1 ? Kind.text : field === 2 ? Kind.value : Kind.none
+  if (field !== 1) return Kind.none
+  return message === Kind.struct ? Kind.entry : Kind.value
+}
+
 class Walker {
   readonly #bytes: Uint8Array
   #at = 0
@@ -32,27 +45,8 @@ class Walker {
     this.#bytes = bytes
   }
 
-  struct(end: number, depth: number): void {
-    this.#message(end, depth, { 1: (entryEnd) => this.#entry(entryEnd, depth) })
-  }
-
-  #entry(end: number, depth: number): void {
-    this.#message(end, depth, {
-      1: (keyEnd) => this.#string(keyEnd),
-      2: (valueEnd) => this.#value(valueEnd, depth + 1),
-    })
-  }
-
-  #value(end: number, depth: number): void {
-    this.#message(end, depth, {
-      3: (stringEnd) => this.#string(stringEnd),
-      5: (structEnd) => this.struct(structEnd, depth + 1),
-      6: (listEnd) => this.#message(listEnd, depth, { 1: (valueEnd) => this.#value(valueEnd, depth + 1) }),
-    })
-  }
-
-  /** Walks fields up to `end`; length-delimited ones that are named here go to their walker. */
-  #message(end: number, depth: number, lengthDelimited: Record<number, (end: number) => void>): void {
+  /** Walks the fields of a message up to `end`. */
+  message(kind: Kind, end: number, depth: number): void {
     if (depth > depthMax) throw new Fault(`is nested deeper than ${depthMax}`)
     while (this.#at < end) {
       const tag = this.#varint(end)
@@ -61,22 +55,27 @@ class Walker {
       if (wireType === 0) this.#varint(end)
       else if (wireType === 1) this.#skip(8, end)
       else if (wireType === 5) this.#skip(4, end)
-      else if (wireType === 2) this.#delimited(end, lengthDelimited[tag >>> 3])
+      else if (wireType === 2) this.#delimited(kindOf(kind, tag >>> 3), end, depth)
       else throw new Fault('is not an encoded google.protobuf.Struct')
     }
   }
 
-  #delimited(end: number, walk: ((end: number) => void) | undefined): void {
+  #delimited(kind: Kind, end: number, depth: number): void {
     const length = this.#varint(end)
     const fieldEnd = this.#at + length
     if (fieldEnd > end) throw new Fault('is cut short')
-    if (walk) walk(fieldEnd)
+    if (kind === Kind.text) this.#text(fieldEnd)
+    else if (kind !== Kind.none)
+      this.message(kind, fieldEnd, kind === Kind.value || kind === Kind.struct ? depth + 1 : depth)
     this.#at = fieldEnd
   }
 
-  #string(end: number): void {
-    if (!isUtf8(this.#bytes.subarray(this.#at, end))) throw new Fault('has a string that is not UTF-8')
-    this.#at = end
+  #text(end: number): void {
+    // Most of it is ASCII, and short: a view for the built-in check would cost more than the check.
+    const nearEnd = Math.min(end, this.#at + nearBytes)
+    while (this.#at < nearEnd && this.#bytes[this.#at]! < 0x80) this.#at++
+    if (this.#at < end && !isUtf8(this.#bytes.subarray(this.#at, end)))
+      throw new Fault('has a string that is not UTF-8')
   }
 
   #varint(end: number): number {

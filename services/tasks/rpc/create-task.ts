@@ -19,7 +19,7 @@ export function createTask(tasks: Tasks): UnaryHandler<CreateTaskRequest, Task> 
 /** Stores a checked task; durable when it resolves. */
 export async function storeTask({ engine }: Tasks, { queue: name, ...checked }: CheckedTask): Promise<Task> {
   const queue = await engine.queues.make(checked.project, name)
-  return messageOfCreated(engine, await engine.create(newTask(checked, queue)))
+  return messageOfCreated(engine, await engine.create(newTask(checked, queue)), name)
 }
 
 /** A checked task in its queue, as the engine wants it. */

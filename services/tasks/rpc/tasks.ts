@@ -30,17 +30,18 @@ export type IfUnreadable = 'refuse' | 'omit'
 
 /** The stored task as a message for whoever reads it; workers get theirs with the lease. */
 export async function messageOf(engine: Engine, row: TaskRow, ifUnreadable: IfUnreadable = 'omit'): Promise<Task> {
-  return readableMessage(engine, opened(engine.sealer, row, ifUnreadable))
+  return readableMessage(opened(engine.sealer, row, ifUnreadable), (await engine.queues.byId(row.queue_id)).name)
 }
 
-/** What creating answers with. A new task's payload is in clear. */
-export async function messageOfCreated(engine: Engine, { row, isNew }: Created): Promise<Task> {
-  return isNew ? readableMessage(engine, row) : messageOf(engine, row)
+/** What creating answers with, in the queue that was asked for. A new task's payload is in clear. */
+export function messageOfCreated(engine: Engine, { row, isNew }: Created, queue: string): Task {
+  return readableMessage(isNew ? row : opened(engine.sealer, row, 'omit'), queue)
 }
 
-async function readableMessage(engine: Engine, clear: TaskRow): Promise<Task> {
-  const readable = { ...clear, payload: clear.payload && readablePayload(clear.type, clear.payload) }
-  return taskMessage(readable, (await engine.queues.byId(clear.queue_id)).name)
+function readableMessage(clear: TaskRow, queue: string): Task {
+  const message = taskMessage(clear, queue)
+  if (clear.payload) message.payload = readablePayload(clear.type, clear.payload)
+  return message
 }
 
 function opened(sealer: Sealer, row: TaskRow, ifUnreadable: IfUnreadable): TaskRow {
