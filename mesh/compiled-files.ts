@@ -2,9 +2,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stringify } from 'yaml'
 import { accessMatrix } from './outputs/access-matrix.ts'
+import { ruleGroups } from './outputs/alerts.ts'
 import { callGraphSvg } from './outputs/call-graph.ts'
 import { ghzConfigs } from './outputs/ghz.ts'
+import { promises, work } from './outputs/grafana/dashboards.ts'
+import { grafana } from './outputs/grafana/panel.ts'
 import { objectives } from './outputs/objectives.ts'
 import { serviceConfigs } from './outputs/service-config.ts'
 import type { Policies } from './policy/policy.ts'
@@ -14,7 +18,7 @@ import { helmTemplates } from './print/helm.ts'
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Folders that hold compiled files and nothing else: what is no longer compiled is removed from them. */
-const ownFolders = ['helm/flowforge/templates/mesh', 'mesh/compiled', 'load/ghz']
+const ownFolders = ['helm/flowforge/templates/mesh', 'helm/flowforge/monitoring', 'mesh/compiled', 'load/ghz']
 
 /** Texts by path from the repository's root. */
 export function compiledFiles(policies: Policies): Map<string, string> {
@@ -25,6 +29,10 @@ export function compiledFiles(policies: Policies): Map<string, string> {
     files.set(`mesh/compiled/service-config/${component}.json`, json(config))
   }
   files.set('mesh/compiled/objectives.json', json(objectives(policies)))
+  files.set('helm/flowforge/monitoring/rules.yaml', stringify(ruleGroups(policies), { lineWidth: 0 }))
+  for (const [name, dashboard] of Object.entries({ promises, work })) {
+    files.set(`helm/flowforge/monitoring/${name}.json`, json(grafana(dashboard)))
+  }
   files.set('docs/access-matrix.md', accessMatrix(policies))
   files.set('docs/call-graph.svg', callGraphSvg(policies))
   return files

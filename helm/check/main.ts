@@ -5,10 +5,11 @@
  * installed into a cache; one that cannot be had is told and does not fail the check.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseAllDocuments, stringify } from 'yaml'
 import { cacheFolder } from './config.ts'
 import { clusterSchemas } from './cluster-schemas.ts'
 import { schemaGaps } from './schema-coverage.ts'
@@ -48,6 +49,7 @@ for (const profile of profiles)
   ])
 for (const [profile, text] of renders) check(`golden render, ${profile}`, () => compareGolden(profile, text))
 command('helm-unittest', 'untt', [chart])
+alerts(renders.get('default')!)
 for (const [profile, text] of renders) command(`pod security, ${profile}`, 'pod-security', [], text)
 for (const profile of profiles) {
   const ignored: string[] = []
@@ -129,6 +131,20 @@ function checkov(framework: string, path: string): void {
     join(root, 'helm/check/checkov.yaml'),
   ]
   command(`checkov, ${framework}`, 'checkov', [where, path, ...options])
+}
+
+/** The rules as the chart renders them, judged by Prometheus itself. */
+function alerts(text: string): void {
+  const folder = mkdtempSync(join(tmpdir(), 'flowforge-rules-'))
+  const objects = parseAllDocuments(text).map((document) => document.toJS() as { kind?: string; spec: object } | null)
+  writeFileSync(
+    join(folder, 'rules.yaml'),
+    stringify(objects.find((object) => object?.kind === 'PrometheusRule')!.spec),
+  )
+  cpSync(join(root, 'helm/check/alerts-test.yaml'), join(folder, 'alerts-test.yaml'))
+  command('rules, as Prometheus reads them', 'promtool', ['check', 'rules', join(folder, 'rules.yaml')])
+  command('alerts fire when they should', 'promtool', ['test', 'rules', join(folder, 'alerts-test.yaml')])
+  rmSync(folder, { recursive: true })
 }
 
 /** The program's path: on the PATH, or in the cache. */
