@@ -85,6 +85,12 @@ values() { # NAME: its values, and those of high availability
 do_ kubectl apply --server-side --filename "$here/namespaces.yaml"
 do_ kubectl apply --server-side --filename "$here/trust.yaml"
 do_ kubectl wait --for=condition=Ready certificate/linkerd-trust-anchor --namespace cert-manager --timeout 2m
+# trust-manager writes no bundle while one of its sources is missing; until a rotation both anchors are the same.
+if [ "$dry_run" ]; then echo '+ copy secret linkerd-trust-anchor to linkerd-previous-anchor, if there is none'
+elif ! kubectl get secret linkerd-previous-anchor --namespace cert-manager >/dev/null 2>&1; then
+  kubectl create secret generic linkerd-previous-anchor --namespace cert-manager \
+    --from-literal=tls.crt="$(kubectl get secret linkerd-trust-anchor --namespace cert-manager --output 'jsonpath={.data.tls\.crt}' | base64 -d)"
+fi
 do_ kubectl wait --for=condition=Ready certificate/linkerd-identity-issuer --namespace linkerd --timeout 2m
 
 # 2. The plugin, before the first pod whose traffic it redirects. 3. The control plane. 4. What shows it.

@@ -38,5 +38,8 @@ for namespace in "$@"; do
   do_ kubectl rollout restart deployment,statefulset --namespace "$namespace"
   do_ kubectl rollout status deployment --namespace "$namespace" --timeout 10m
 done
-# 5. Nothing is signed by the old one any more.
-do_ kubectl delete secret linkerd-previous-anchor --namespace cert-manager
+# 5. Nothing is signed by the old one any more. Both are the same again, since trust-manager wants both to be there.
+if [ "$dry_run" ]; then echo '+ copy secret linkerd-trust-anchor to linkerd-previous-anchor'; else
+  kubectl create secret generic linkerd-previous-anchor --namespace cert-manager --dry-run=client --output yaml \
+    --from-literal=tls.crt="$(anchor linkerd-trust-anchor | base64 -d)" | kubectl apply --server-side --force-conflicts --filename -
+fi
