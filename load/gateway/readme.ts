@@ -44,7 +44,7 @@ with like is \`flowforge-transcoder\`.
   so the steadier figure is the CPU that the gateway's processes used for a request.
 - *Waiting*: at half of the gateway's own highest rate, over 32 connections, from the instant at which a request was due.
   A faster gateway is asked more, so the services and the load, which share a core, are busier with it. The load is warm
-  before waits count and does without TurboFan, which would stop both for 10 ms (docs/decisions/0018).
+  before waits count and does without TurboFan, which would stop both for 10 ms (docs/decisions/0019).
 - Ratios are taken within a round. Differences under 20 % mean nothing here.
 `
 }
