@@ -48,8 +48,8 @@ export class Dispatcher {
   readonly #takers = new Map<bigint, Taker>()
   /** Queues in which something may be READY. */
   readonly #marked = new Set<number>()
-  /** Queues of which the last statement took less than it could: what is created in them now waits behind nothing. */
-  readonly #emptied = new Set<number>()
+  /** By queue the types, as `typesOf` names them, of which the last statement took less than it could: what is created of them now waits behind nothing. */
+  readonly #emptied = new Map<number, Set<string>>()
   /** Places that statements in flight may fill. */
   readonly #promised = new Map<Taker, number>()
   #onFreed: (() => void)[] = []
@@ -91,15 +91,21 @@ export class Dispatcher {
     this.#run()
   }
 
+  /** The queue may give now what it held back, a pause having ended: it is not known to be empty any more. */
+  changed(queueId: number): void {
+    this.#emptied.delete(queueId)
+  }
+
   /**
    * A worker's stream with a place for a task that is about to be created, if nothing is known to wait before it. The
    * place is promised until `handOver` or `free` is called.
    */
   reserve(queue: { id: number; project: string; name: string }, type: string): Taker | undefined {
-    if (!this.#emptied.has(queue.id) || this.#isStopped) return undefined
+    const emptied = this.#emptied.get(queue.id)
+    if (!emptied || this.#isStopped) return undefined
     for (const taker of this.#takers.values()) {
       if (taker.leaseMs !== null || this.#freeOf(taker) <= 0 || taker.isSilent()) continue
-      if (!takes(taker, queue) || !runs(taker, type)) continue
+      if (!takes(taker, queue) || !runs(taker, type) || !emptied.has(typesOf(taker))) continue
       this.#promise(taker, 1)
       // Next time it is the others' turn.
       this.#takers.delete(taker.sessionId)
@@ -162,13 +168,12 @@ export class Dispatcher {
     try {
       for (const takers of this.#groupsFor(queue)) {
         // Of a queue that was empty a moment ago half of the places are left to tasks that are created meanwhile.
-        const share = this.#emptied.has(queueId) ? 0.5 : 1
+        const share = this.#emptied.get(queueId)?.has(typesOf(takers[0]!)) ? 0.5 : 1
         const slots = slotsOf(takers, (taker) => Math.ceil(this.#freeOf(taker) * share))
         const rows = slots.length === 0 ? [] : await this.#lease(queueId, takers, slots)
         // As many as asked for: there may be more, also for takers that have no room at the moment.
         if (rows.length === slots.length) this.#marked.add(queueId)
-        if (rows.length < slots.length) this.#emptied.add(queueId)
-        else this.#emptied.delete(queueId)
+        this.#setEmptied(queueId, typesOf(takers[0]!), rows.length < slots.length)
         if (rows.length > 0) this.#isChanged = true
       }
     } catch (error) {
@@ -177,10 +182,17 @@ export class Dispatcher {
     }
   }
 
+  #setEmptied(queueId: number, types: string, isEmptied: boolean): void {
+    const emptied = this.#emptied.get(queueId)
+    if (!isEmptied) emptied?.delete(types)
+    else if (emptied) emptied.add(types)
+    else this.#emptied.set(queueId, new Set([types]))
+  }
+
   /** Takers for the queue, grouped by the types that they can run: each group is served by one statement. */
   #groupsFor(queue: { project: string; name: string }): Taker[][] {
     const wanting = [...this.#takers.values()].filter((taker) => takes(taker, queue))
-    return shuffled([...Map.groupBy(wanting, (taker) => taker.types.join(' ')).values()])
+    return shuffled([...Map.groupBy(wanting, typesOf).values()])
   }
 
   async #lease(queueId: number, takers: Taker[], slots: Slot[]): Promise<LeasedRow[]> {
@@ -233,6 +245,11 @@ function takes(taker: Taker, queue: { project: string; name: string }): boolean 
     (taker.project === undefined || taker.project === queue.project) &&
     (taker.queues.size === 0 || taker.queues.has(queue.name))
   )
+}
+
+/** The types that the taker runs as one string. */
+function typesOf({ types }: Taker): string {
+  return types.join(' ')
 }
 
 function runs({ types }: Taker, type: string): boolean {

@@ -89,7 +89,10 @@ export class Engine {
         onReady: (queueIds) => this.dispatcher.mark(queueIds),
         onScheduled: () => this.onScheduled(0),
         onCancel: (cancellation) => this.onCancel(cancellation),
-        onQueueChange: (queueId) => this.queues.forget(queueId),
+        onQueueChange: (queueId) => {
+          this.queues.forget(queueId)
+          this.dispatcher.changed(queueId)
+        },
         onReconnect: () => this.onReconnect(),
       },
       log,
@@ -186,8 +189,7 @@ export class Engine {
   /** Cancels what the selection finds. */
   bulkCancel(selection: Selection): Promise<BulkResult> {
     return bulkCancel(this.pool, selection, async ({ cancelled, requested }) => {
-      for (const id of cancelled) this.changes.changed(id)
-      for (const { id } of requested) this.changes.changed(id)
+      for (const id of [...cancelled, ...requested.map((task) => task.id)]) this.changes.changed(id)
       tasksCompleted.inc({ state: 'cancelled' }, cancelled.length)
       if (cancelled.length > 0) this.#finished()
       await this.#tellToStop(requested)
@@ -231,6 +233,7 @@ export class Engine {
   /** The queue's settings changed: whoever serves it must look at them again. */
   async queueChanged(queueId: number): Promise<void> {
     this.queues.forget(queueId)
+    this.dispatcher.changed(queueId)
     await this.#wakeups
       .announceQueueChange(queueId)
       .catch((error) => this.log.warn({ err: error }, 'could not tell the other processes of a changed queue'))

@@ -15,7 +15,7 @@ before(async () => {
 after(() => service.stop())
 
 /** A worker's place in a project of the test's own, whose queue was found empty. */
-async function setup(t: { name: string }, room: number) {
+async function setup(t: { name: string }, room: number, types: string[] = []) {
   const { engine, pool } = service
   const project = t.name.replace(/[^a-z]+/g, '-').slice(0, 60)
   const { id: queueId } = await engine.queues.make(project, 'default')
@@ -26,7 +26,7 @@ async function setup(t: { name: string }, room: number) {
     worker: 'w',
     project,
     queues: new Set(),
-    types: [],
+    types,
     room,
     isSilent: () => false,
     leaseMs: null,
@@ -39,6 +39,7 @@ async function setup(t: { name: string }, room: number) {
     taker,
     given,
     queueId,
+    project,
     create: (task: Partial<Task> = {}, requestId = '') =>
       service.tasks.createTask(
         CreateTaskRequest.fromPartial({ parent: `projects/${project}`, task: { type: 'echo', ...task }, requestId }),
@@ -92,6 +93,40 @@ test('tasks are handed over in the order of their creation, each once there is r
     given.map(({ id }) => id),
     created.map(({ uid }) => uid),
   )
+})
+
+test('a task overtakes none of its type that wait, though nothing of another type waits', async (t) => {
+  const { create, given, taker, queueId } = await setup(t, 1, ['busy'])
+  const { dispatcher } = service.engine
+  dispatcher.add({ ...taker, sessionId: 0n, types: ['idle'] })
+  const created = [await create({ type: 'busy' }), await create({ type: 'busy' })]
+  for (let n = 0; n < 10; n++) {
+    // The types are looked for in any order.
+    dispatcher.mark([queueId])
+    await dispatcher.idle()
+  }
+  taker.room = 1
+  await create({ type: 'busy' })
+  await until(() => given.length === 2)
+  deepEqual(
+    given.map(({ id }) => id),
+    created.map(({ uid }) => uid),
+  )
+})
+
+test('a queue whose settings changed is not taken for empty until it was looked into', async (t) => {
+  const { taker, queueId, project } = await setup(t, 1)
+  const { dispatcher } = service.engine
+  const reserve = () => dispatcher.reserve({ id: queueId, project, name: 'default' }, 'echo')
+  equal(reserve(), taker)
+  dispatcher.free(taker)
+  await service.engine.queueChanged(queueId)
+  await dispatcher.idle()
+  equal(reserve(), taker)
+  dispatcher.free(taker)
+  const changed = service.engine.queueChanged(queueId)
+  equal(reserve(), undefined)
+  await changed
 })
 
 test('tasks of a queue that was paused a moment ago wait, and the worker keeps its places', async (t) => {
