@@ -145,7 +145,7 @@ async function insertTasks(
   const hasRequests = items.some((item) => item.requestId !== null)
   const hasRanks = items.some((item) => item.isFair)
   const hasSlots = items.some((item) => item.concurrencyKey !== null)
-  const places = items.map((item) => (hasRanks || !isStartable(item) ? undefined : workers?.reserve(item)))
+  const places = workers && !hasRanks ? placesFor(items, workers) : []
   const hasPlaces = places.some((place) => place !== undefined)
   const isPlain = !hasRequests && !hasRanks && !hasSlots
   const passengers = isPlain ? successes?.passengers() : undefined
@@ -190,6 +190,16 @@ async function insertTasks(
   if (repeats.size === 0) return created
   const earlier = await earlierTasks(pool, [...repeats], sealer)
   return created.map((one) => earlier.get(one.row.id) ?? one)
+}
+
+/** The workers' places that there are for the items, by their priority. */
+function placesFor(items: NewTask[], workers: Workers): (Taker | undefined)[] {
+  const placeOf = (item: NewTask) => (isStartable(item) ? workers.reserve(item) : undefined)
+  const first = items[0]!.priority
+  if (items.every(({ priority }) => priority === first)) return items.map(placeOf)
+  const inOrder = items.toSorted((one, other) => other.priority - one.priority)
+  const taken = new Map(inOrder.map((item) => [item, placeOf(item)]))
+  return items.map((item) => taken.get(item))
 }
 
 /** What the statement answers with, in one row; of successes only if there were any. */

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { CreateTaskRequest } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
+import { BatchCreateTasksRequest, CreateTaskRequest } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
 import { TaskState, type Task } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
 import { until } from '@flowforge/runtime/testing/poll'
 import { startTestTasks, type TestTasks } from '../testing/tasks-service.ts'
@@ -92,6 +92,19 @@ test('tasks are handed over in the order of their creation, each once there is r
   deepEqual(
     given.map(({ id }) => id),
     created.map(({ uid }) => uid),
+  )
+})
+
+test('of tasks that are created together, those with the highest priority get the places', async (t) => {
+  const { given, project, taker } = await setup(t, 2)
+  const requests = [0, 2, 1, 2].map((priority) => ({ task: { type: 'echo', priority } }))
+  await service.tasks.batchCreateTasks(BatchCreateTasksRequest.fromPartial({ parent: `projects/${project}`, requests }))
+  taker.room = 2
+  service.engine.dispatcher.roomChanged()
+  await until(() => given.length === 4)
+  deepEqual(
+    given.map(({ priority }) => priority),
+    [2, 2, 1, 0],
   )
 })
 
