@@ -50,6 +50,8 @@ export class Dispatcher {
   readonly #marked = new Set<number>()
   /** By queue the types, as `typesOf` names them, of which the last statement took less than it could: what is created of them now waits behind nothing. */
   readonly #emptied = new Map<number, Set<string>>()
+  /** Takers that are to be removed: they get what statements in flight lease for them, and nothing more. */
+  readonly #leaving = new Set<Taker>()
   /** Places that statements in flight may fill. */
   readonly #promised = new Map<Taker, number>()
   #onFreed: (() => void)[] = []
@@ -74,9 +76,10 @@ export class Dispatcher {
 
   /** Gives this taker nothing more; resolves once no statement in flight can hold leases for it. */
   async remove(taker: Taker): Promise<void> {
-    taker.room = 0
+    this.#leaving.add(taker)
     await this.#statement.catch(() => undefined)
     while (this.#promised.has(taker)) await new Promise<void>((resolve) => this.#onFreed.push(resolve))
+    this.#leaving.delete(taker)
     if (this.#takers.get(taker.sessionId) === taker) this.#takers.delete(taker.sessionId)
   }
 
@@ -223,6 +226,7 @@ export class Dispatcher {
   }
 
   #freeOf(taker: Taker): number {
+    if (this.#leaving.has(taker)) return 0
     return taker.room - (this.#promised.get(taker) ?? 0)
   }
 
