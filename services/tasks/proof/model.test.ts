@@ -15,6 +15,7 @@ import { installAudit, readChanges } from './model/audit.ts'
 import { brokenInvariants, exceededLimits } from './model/invariants.ts'
 import { queuesCount, rounds, type Step } from './model/step.ts'
 import { contradictions, project } from './model/told.ts'
+import { Ways } from './model/together.ts'
 import { World } from './model/world.ts'
 
 const roundsPerRun = 100
@@ -23,6 +24,7 @@ let pool: pg.Pool
 let close: () => Promise<void>
 let queueIds: number[]
 let stepsTaken = 0
+const ways = new Ways()
 
 before(async () => {
   database = await createTestDatabase({ component: 'tasks', folder: join(import.meta.dirname, '../schema') })
@@ -47,7 +49,7 @@ async function setup(): Promise<World> {
   await changeQueue(pool, queueIds[1]!, { concurrency: queueConcurrency, ratePerS: 5, rateBurst: 10 })
   await changeQueue(pool, queueIds[2]!, { concurrencyPerKey: 2 })
   await changeQueue(pool, queueIds[3]!, { concurrencyPerKey: 1, ageingS: 5, fairnessWeights: { f1: 2 } })
-  return new World(database, pool, queueIds)
+  return new World(database, pool, queueIds, ways)
 }
 
 async function check(world: World): Promise<void> {
@@ -74,6 +76,7 @@ async function run(plan: Step[][]): Promise<void> {
     stepsTaken += steps.length
     await Promise.all(steps.map((step) => world.run(step)))
   }
+  await world.stop()
   await world.run({ kind: 'sweep' })
   // A transaction that gave up (a lock timeout, a deadlock) may have held a task that was due for a slot.
   if (plan.some((steps) => steps.length > 1)) await giveFreeSlots(pool)
@@ -101,3 +104,11 @@ async function holdsAfter(context: TestContext, stepsMax: number, share: number)
 
 test('whatever many sessions do one after another, every promise holds', (context) => holdsAfter(context, 1, 0.25))
 test('whatever many sessions do at the same time, every promise holds', (context) => holdsAfter(context, 6, 0.75))
+
+const isShort = proofs.isReplay || proofs.modelSteps < 1_000
+const skip = isShort && 'a short run need not take all ways'
+test('the runs took all ways that creations, successes and waiting workers can take together', { skip }, (context) => {
+  context.diagnostic(JSON.stringify(ways))
+  const untaken = Object.entries(ways).filter(([, count]) => count === 0)
+  deepEqual(untaken, [])
+})

@@ -15,11 +15,17 @@ export type Step =
       attemptsMax: number
       uniqueKey: number
       uniquePolicy: number
+      type: string
+      /** Leases whose success is reported at the same time. */
+      leases: number[]
+      /** What of it the database cannot take. */
+      bad: 'nothing' | 'task' | 'success'
     }
   | { kind: 'lease'; session: number; queue: number; slots: number; isUnary: boolean }
   | { kind: 'complete' | 'extend' | 'progress' | 'release'; leases: number[] }
   | { kind: 'fail'; leases: number[]; isPermanent: boolean; delayMs: number }
   | { kind: 'cancel' | 'redrive' | 'delete'; task: number }
+  | { kind: 'wait'; session: number; room: number; types: string[] }
   | { kind: 'renew' | 'leave' | 'resume' | 'kill'; session: number }
   | { kind: 'clock'; ms: number }
   | { kind: 'promote' | 'sweep' | 'age' | 'rollUp' | 'forgetKeys' }
@@ -37,7 +43,8 @@ const always = <K extends Step['kind']>(...kinds: K[]) => fc.constantFrom(...kin
 
 const create = fc.record({
   kind: always('create'),
-  queue,
+  // Queue 0 has what can be created as RUNNING.
+  queue: fc.constantFrom(0, 0, 0, 1, 2, 3),
   count: fc.integer({ min: 1, max: 5 }),
   concurrencyKey: fc.nat(3),
   fairnessKey: fc.nat(2),
@@ -48,10 +55,13 @@ const create = fc.record({
   attemptsMax: fc.integer({ min: 1, max: 4 }),
   uniqueKey: fc.nat(5),
   uniquePolicy: fc.integer({ min: 1, max: 3 }),
+  type: fc.constantFrom('echo', 'echo', 'other'),
+  leases: fc.oneof(fc.constant<number[]>([]), leases),
+  bad: fc.constantFrom('nothing', 'nothing', 'nothing', 'nothing', 'nothing', 'nothing', 'task', 'success'),
 })
 
 const weighted: fc.WeightedArbitrary<Step>[] = [
-  { weight: 14, arbitrary: create },
+  { weight: 18, arbitrary: create },
   {
     weight: 22,
     arbitrary: fc.record({
@@ -60,6 +70,15 @@ const weighted: fc.WeightedArbitrary<Step>[] = [
       queue,
       slots: fc.integer({ min: 1, max: 5 }),
       isUnary: fc.boolean(),
+    }),
+  },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      kind: always('wait'),
+      session,
+      room: fc.integer({ min: 1, max: 8 }),
+      types: fc.constantFrom<string[][]>([], [], ['echo'], ['other']),
     }),
   },
   { weight: 14, arbitrary: fc.record({ kind: always('complete'), leases }) },

@@ -1,21 +1,18 @@
 /** The sessions of the model test, and how each step calls the engine. */
-import { isConflict } from '@flowforge/runtime/sqlstate'
+import { isConflict, isDataError } from '@flowforge/runtime/sqlstate'
 import { StatusError } from '@flowforge/runtime/status'
 import type { TestDatabase } from '@flowforge/runtime/testing/database'
 import type pg from 'pg'
 import { v7 } from 'uuid'
 import { cancelTask } from '../../engine/cancel.ts'
-import { completeTasks } from '../../engine/complete.ts'
-import { createUniqueTasks, type UniqueTask } from '../../engine/create-unique.ts'
-import { createTasks, type Created, type NewTask } from '../../engine/create.ts'
+import type { Created, NewTask } from '../../engine/create.ts'
 import { deleteTask } from '../../engine/delete.ts'
 import { extendLeases, storeProgress } from '../../engine/extend.ts'
 import { judgeRefused, leaseId, type LeaseKey } from '../../engine/fence.ts'
-import { leaseSteered, leaseTasks } from '../../engine/lease.ts'
+import { leaseSteered, leaseTasks, type LeasedRow } from '../../engine/lease.ts'
 import { promoteTasks } from '../../engine/promote.ts'
 import { ageTasks, changeQueue, forgetKeys, rollUpCounts, setPaused } from '../../engine/queues.ts'
 import { redriveTask } from '../../engine/redrive.ts'
-import { unsealed } from '../../engine/seal.ts'
 import {
   expireSession,
   newSessionId,
@@ -29,11 +26,11 @@ import { Outcome } from '../../engine/states.ts'
 import { quarantineError, endOrphaned, sweep } from '../../engine/sweep.ts'
 import type { ToldOutcome } from '../history/events.ts'
 import { queuesCount, sessionsCount, type Step } from './step.ts'
+import { Together, type Ways } from './together.ts'
 import { Answers, outcomeName, project } from './told.ts'
 
 const lossesMax = 3
 const sessionMs = 10_000
-const requestWindowS = 86_400
 
 /** One run: what exists, and what was told. */
 export class World {
@@ -44,20 +41,32 @@ export class World {
   readonly #sessions: (Session | undefined)[] = Array.from({ length: sessionsCount })
   readonly #tasks: string[] = []
   readonly #leases: LeaseKey[] = []
+  readonly #together: Together
+  readonly #ways: Ways
 
-  constructor(database: TestDatabase, pool: pg.Pool, queueIds: number[]) {
+  constructor(database: TestDatabase, pool: pg.Pool, queueIds: number[], ways: Ways) {
     this.#database = database
     this.#pool = pool
     this.#queueIds = queueIds
+    this.#ways = ways
+    this.#together = new Together(pool, ways, (row) => this.#leased(row))
   }
 
   /** Runs a step. What the database gave up in favour of another, or the engine refused, has done nothing. */
   async run(step: Step): Promise<void> {
     try {
       await this.#run(step)
+      // As an engine hears of it: these may have made something READY.
+      if (step.kind !== 'create') await this.#together.lookInto(this.#plainQueueIds)
     } catch (error) {
-      if (!isConflict(error) && !(error instanceof StatusError)) throw error
+      if (!isGivenUp(error)) throw error
     }
+  }
+
+  /** Ends all streams; throws if a worker that waited was wronged. */
+  async stop(): Promise<void> {
+    await this.#together.stop()
+    if (this.#together.wrongs.length > 0) throw new Error(this.#together.wrongs.join('\n'))
   }
 
   /** Lets everything come to its end by healthy steps only; what is still there after that is stuck. */
@@ -94,6 +103,8 @@ export class World {
         return this.#create(step)
       case 'lease':
         return this.#lease(step)
+      case 'wait':
+        return this.#wait(step)
       case 'complete':
         return this.#complete(this.#pickLeases(step.leases))
       case 'release':
@@ -146,6 +157,15 @@ export class World {
     }
   }
 
+  async #wait({ session, room, types }: Extract<Step, { kind: 'wait' }>): Promise<void> {
+    await this.#together.wait(await this.#sessionOf(session), room, types, this.#plainQueueIds)
+  }
+
+  /** Those of which statements may lease that know no limits. */
+  get #plainQueueIds(): number[] {
+    return [this.#queueIds[0]!, this.#queueIds[2]!]
+  }
+
   async #create(step: Extract<Step, { kind: 'create' }>): Promise<void> {
     const { rows } = await this.#pool.query('select tasks.now() as now')
     const at = (ms: number) => (ms === 0 ? null : new Date(rows[0].now.getTime() + ms))
@@ -154,7 +174,7 @@ export class World {
         project,
         id: v7(),
         queueId: this.#queueIds[step.queue]!,
-        type: 'echo',
+        type: step.bad === 'task' && i === 0 ? 'not\0text' : step.type,
         priority: step.priority,
         scheduleTime: at(step.delayMs),
         expireTime: at(step.expireMs),
@@ -172,15 +192,36 @@ export class World {
         payload: null,
       }
     })
-    const plain = items.filter((item) => item.uniqueKey === null)
-    const unique = items.filter((item): item is UniqueTask => item.uniqueKey !== null)
-    if (plain.length > 0) this.#toldOf(await createTasks(this.#pool, plain, requestWindowS, unsealed))
-    if (unique.length > 0) this.#toldOf(await createUniqueTasks(this.#pool, unique, requestWindowS, unsealed))
+    const leases = this.#pickLeases(step.leases)
+    const bad = step.bad === 'success' ? this.#failToComplete() : undefined
+    const [created] = await Promise.all([this.#together.creations.createAll(items), this.#complete(leases), bad])
+    this.#toldOf(created)
+    const started = created.filter((one): one is Created => !(one instanceof Error) && one.isLeased === true)
+    this.#ways.handedOver += started.length
+    if (started.length === 0) return
+    const { rowCount } = await this.#pool.query(
+      `select from tasks.task where id = any($1) and state = 3 and attempt = 1
+        and not exists (select from tasks.session where session.id = session_id)`,
+      [started.map(({ row }) => row.id)],
+    )
+    this.#ways.handedToLost += rowCount!
+  }
+
+  /** Reports a success that no database can take. */
+  async #failToComplete(): Promise<void> {
+    const lease = { project, id: v7(), attempt: 2 ** 40, sessionId: 1n }
+    const error = await this.#together.successes.add({ ...lease, result: null }).catch((failure: unknown) => failure)
+    if (!isDataError(error) && !isGivenUp(error))
+      throw new Error('a success that cannot be stored was', { cause: error })
   }
 
   #toldOf(created: (Created | Error)[]): void {
     for (const one of created) {
-      if (one instanceof Error || !one.isNew) continue
+      if (one instanceof Error) {
+        if (!isGivenUp(one) && !isDataError(one)) throw one
+        continue
+      }
+      if (!one.isNew) continue
       this.answers.create(one.row.id)
       this.#tasks.push(one.row.id)
     }
@@ -198,23 +239,33 @@ export class World {
       Array.from({ length: slots }, () => slot),
     )
     if (rows.length > slots) throw new Error(`${rows.length} tasks were leased for ${slots} slots`)
-    for (const { id, attempt, session_id } of rows) {
-      const key = { project, id, attempt, sessionId: BigInt(session_id!) }
-      if (key.sessionId !== sessionId) throw new Error(`${id} was leased to session ${session_id}, not ${sessionId}`)
-      this.#leases.push(key)
-      this.answers.lease(key)
+    for (const row of rows) {
+      if (row.session_id !== String(sessionId))
+        throw new Error(`${row.id} was leased to session ${row.session_id}, not ${sessionId}`)
+      this.#leased(row)
     }
   }
 
+  #leased({ id, attempt, session_id }: LeasedRow): void {
+    const key = { project, id, attempt, sessionId: BigInt(session_id!) }
+    this.#leases.push(key)
+    this.answers.lease(key)
+  }
+
   async #complete(leases: LeaseKey[]): Promise<void> {
-    const { refused } = await completeTasks(
-      this.#pool,
-      leases.map((lease) => ({ ...lease, result: null })),
+    const taken = await Promise.all(
+      leases.map((lease) =>
+        this.#together.successes.add({ ...lease, result: null }).then(
+          () => 'accepted',
+          (error: unknown) => (isConflict(error) ? 'given up' : refusal(error)),
+        ),
+      ),
     )
+    const reported = leases.filter((_, i) => taken[i] !== 'given up')
     await this.#reported(
-      leases,
-      leases.map(() => Outcome.succeeded),
-      new Set(leases.filter((_, i) => !refused.has(i)).map(leaseId)),
+      reported,
+      reported.map(() => Outcome.succeeded),
+      new Set(leases.filter((_, i) => taken[i] === 'accepted').map(leaseId)),
     )
   }
 
@@ -224,6 +275,7 @@ export class World {
     leases.forEach((lease, i) => {
       const verdict = taken.has(leaseId(lease)) ? 'accepted' : verdicts[i] ? 'refused' : 'accepted before'
       this.answers.report(lease, outcomeName(outcomes[i]) as ToldOutcome, verdict)
+      this.#together.ended(lease)
     })
   }
 
@@ -258,8 +310,10 @@ export class World {
     if (kind === 'renew') {
       const { alive } = await renewSessions(this.#pool, [{ session, leftMs: sessionMs }])
       if (!alive.has(session.id)) this.#sessions[index] = undefined
-    } else if (kind === 'leave') await expireSession(this.#pool, session, 2_000)
-    else if (kind === 'kill') this.#sessions[index] = undefined
+    } else if (kind === 'leave') {
+      await this.#together.leave(session.id)
+      await expireSession(this.#pool, session, 2_000)
+    } else if (kind === 'kill') this.#sessions[index] = undefined
     else this.#sessions[index] = await resumeSession(this.#pool, session.id, session.token, sessionMs)
   }
 
@@ -268,4 +322,14 @@ export class World {
     const picked = picks.map((pick) => this.#leases.at(-1 - (pick % Math.min(this.#leases.length, 15))))
     return [...new Set(picked.filter((lease) => lease !== undefined))]
   }
+}
+
+/** True if the database gave it up in favour of another, or the engine refused it. */
+function isGivenUp(error: unknown): boolean {
+  return isConflict(error) || error instanceof StatusError
+}
+
+function refusal(error: unknown): 'refused' {
+  if (error instanceof StatusError) return 'refused'
+  throw error
 }
