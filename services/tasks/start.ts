@@ -52,7 +52,7 @@ export async function startTasks(options: TasksOptions): Promise<RunningTasks> {
   engine.onScheduled = (inMs) => promote.wake(inMs)
   engine.onReconnect = () => {
     readyQueues(pool).then(
-      (queueIds) => engine.dispatcher.mark(queueIds),
+      (queueIds) => engine.look(queueIds),
       (error) => log.warn({ err: error }, 'could not look for ready tasks'),
     )
   }

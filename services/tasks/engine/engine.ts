@@ -17,7 +17,8 @@ import { Dispatcher } from './dispatcher.ts'
 import { storeProgress, type Progress } from './extend.ts'
 import { judgeRefused, leaseId, leaseLost, type LeaseKey } from './fence.ts'
 import { workersOf } from './hand-over.ts'
-import { hasReady, leaseSteered, leaseTasks, type LeasedRow, type Slot } from './lease.ts'
+import type { LeasedRow } from './lease.ts'
+import { Leasing } from './leasing.ts'
 import { openLeased } from './open-leased.ts'
 import { attemptsEnded, stateName, tasksCompleted, tasksCreated } from './metrics.ts'
 import { QueueCache } from './queue-cache.ts'
@@ -63,7 +64,7 @@ export class Engine {
   /** Called when a lease ended whose session this process may serve. */
   onLost: (lease: LeaseKey) => void = () => undefined
   readonly #wakeups: Wakeups
-  readonly #markTimers = new Map<number, NodeJS.Timeout>()
+  readonly #leasing: Leasing
   readonly #creations: Creations
   readonly #successes: Batch<Success, void>
   readonly #endings: Batch<Ending, Settled | undefined>
@@ -77,16 +78,22 @@ export class Engine {
     this.queues = new QueueCache(pool)
     this.changes = new Changes(pool, log)
     this.dispatcher = new Dispatcher({
-      lease: (queueId, types, slots) => this.#lease(queueId, types, slots),
+      lease: async (queueId, types, slots) => this.#open(queueId, await this.#leasing.lease(queueId, types, slots)),
       queueById: (queueId) => this.queues.byId(queueId),
       giveBack: (rows) => this.giveBack(rows),
       log,
+    })
+    this.#leasing = new Leasing({
+      pool,
+      queues: this.queues,
+      onRefilled: (queueId) => this.dispatcher.mark([queueId]),
     })
     this.#wakeups = new Wakeups(
       pool,
       listenUrl,
       {
-        onReady: (queueIds) => this.dispatcher.mark(queueIds),
+        onReady: (queueIds) => this.look(queueIds),
+        onReadySince: (queueId, sinceMs) => this.#wake(queueId, sinceMs),
         onScheduled: () => this.onScheduled(0),
         onCancel: (cancellation) => this.onCancel(cancellation),
         onQueueChange: (queueId) => {
@@ -126,7 +133,7 @@ export class Engine {
   }
 
   async stop(): Promise<void> {
-    for (const timer of this.#markTimers.values()) clearTimeout(timer)
+    this.#leasing.stop()
     await this.dispatcher.stop()
     this.changes.stop()
     await this.#wakeups.stop()
@@ -205,9 +212,15 @@ export class Engine {
     })
   }
 
-  /** Tasks of these queues became READY by upkeep. */
-  promoted(queueIds: number[]): void {
-    for (const queueId of queueIds) this.#ready(queueId)
+  /** Tasks of these queues became READY by upkeep, waiting since then at the earliest. */
+  promoted(queueIds: number[], sinceMs = -Infinity): void {
+    for (const queueId of queueIds) this.#ready(queueId, sinceMs)
+  }
+
+  /** Something may be READY in these queues, but nobody knows of it. */
+  look(queueIds: number[]): void {
+    for (const queueId of queueIds) this.#leasing.starts.doubt(queueId)
+    this.dispatcher.mark(queueIds)
   }
 
   /** Follows up on what a sweep ended. */
@@ -242,7 +255,7 @@ export class Engine {
 
   /** Tells whoever is concerned what was created. */
   async #created(tasks: NewTask[], results: (Created | Error)[]): Promise<void> {
-    const ready = new Set<number>()
+    const ready = new Map<number, number>()
     let count = 0
     let scheduledInMs = Infinity
     for (const [i, created] of results.entries()) {
@@ -253,22 +266,14 @@ export class Engine {
       count += 1
       if (tasks[i]!.isFair && this.queues.known(row.queue_id)?.isFair === false) await this.queueChanged(row.queue_id)
       if (isLeased) continue
-      if (row.state === READY) ready.add(row.queue_id)
+      // One with a key may have given a slot to another that waits longer.
+      const sinceMs = row.concurrency_key === null ? row.schedule_time.getTime() : -Infinity
+      if (row.state === READY) ready.set(row.queue_id, Math.min(ready.get(row.queue_id) ?? Infinity, sinceMs))
       else scheduledInMs = Math.min(scheduledInMs, row.schedule_time.getTime() - row.create_time.getTime())
     }
     if (count > 0) tasksCreated.inc(count)
-    for (const queueId of ready) this.#ready(queueId)
+    for (const [queueId, sinceMs] of ready) this.#ready(queueId, sinceMs)
     if (scheduledInMs < Infinity) this.onScheduled(scheduledInMs)
-  }
-
-  async #lease(queueId: number, types: string[] | null, slots: Slot[]): Promise<LeasedRow[]> {
-    const { isPlain, ratePerS } = await this.queues.byId(queueId)
-    if (isPlain) return this.#open(queueId, await leaseTasks(this.pool, queueId, types, slots))
-    const rows = await leaseSteered(this.pool, queueId, types, slots)
-    // A rate limit frees places by mere time; every other limit by something that is heard of.
-    if (ratePerS !== null && rows.length < slots.length && (await hasReady(this.pool, queueId)))
-      this.#markLater(queueId, 1000 / ratePerS)
-    return this.#open(queueId, rows)
   }
 
   /** The leased tasks in clear. Those that cannot be read fail for good: no worker here could run them. */
@@ -290,18 +295,6 @@ export class Engine {
     if (row.state === SCHEDULED) this.onScheduled(0)
   }
 
-  #markLater(queueId: number, inMs: number): void {
-    if (this.#markTimers.has(queueId)) return
-    const timer = setTimeout(
-      () => {
-        this.#markTimers.delete(queueId)
-        this.dispatcher.mark([queueId])
-      },
-      Math.min(Math.max(inMs, 10), 1000),
-    )
-    this.#markTimers.set(queueId, timer)
-  }
-
   /** An attempt ended: a limit that it counted against may let another task start. */
   #roomAfter(queueId: number, isKeyed: boolean): void {
     if (isKeyed || this.queues.known(queueId)?.isPlain === false) this.#ready(queueId)
@@ -314,9 +307,15 @@ export class Engine {
       .catch((error) => this.log.warn({ err: error }, 'could not tell the other processes of a cancellation'))
   }
 
-  #ready(queueId: number): void {
+  /** A task that waits since then is READY; any if nothing is said. */
+  #ready(queueId: number, sinceMs = -Infinity): void {
+    this.#wake(queueId, sinceMs)
+    this.#wakeups.announceReady(queueId, sinceMs)
+  }
+
+  #wake(queueId: number, sinceMs: number): void {
+    this.#leasing.starts.lower(queueId, sinceMs)
     this.dispatcher.mark([queueId])
-    this.#wakeups.announceReady(queueId)
   }
 
   #finished(): void {
@@ -374,7 +373,7 @@ export class Engine {
     if (isFinished(row.state)) {
       tasksCompleted.inc({ state: stateName(row.state) })
       this.#finished()
-    } else if (row.state === READY) this.#ready(row.queue_id)
+    } else if (row.state === READY) this.#ready(row.queue_id, row.schedule_time.getTime())
     // The upkeep asks the database when exactly; 0 makes it ask now.
     else if (row.state === SCHEDULED) this.onScheduled(0)
   }

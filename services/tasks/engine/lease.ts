@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import type { TaskRow } from '../tables.ts'
 import { arrayLiteral } from './array-literal.ts'
+import { everything, type Stretch } from './scan-starts.ts'
 import { RUNNING } from './states.ts'
 
 /** Attempts run this long unless the task says otherwise, in milliseconds. */
@@ -19,6 +20,11 @@ export interface LeasedRow extends TaskRow {
   lease_until: Date
 }
 
+/** With its place in the order of a plain queue, of which `schedule_time` is the other half. */
+export interface PlainLeasedRow extends LeasedRow {
+  rank_priority: number
+}
+
 /** What of a leased task the database tells; times in milliseconds, and null for what follows from the rest. */
 const columns = `project, id, type, priority, ${msOf('schedule_time')}, ${msOf('expire_time')}, attempt_timeout_ms, retry_policy, request_id,
   fairness_key, concurrency_key, unique_key, labels, traceparent, payload, ${msOf('create_time')}, ${msOf('nullif(start_time, attempt_start)', 'start_time')},
@@ -34,14 +40,21 @@ const inOrder = 'order by rank_priority, fair_rank, schedule_time, id'
 // PostgreSQL would plan anew for each lease, which costs as much as leasing 20 tasks.
 const lease = `
 with candidate as materialized (
-  select id from tasks.task
-  where queue_id = $1 and state = 2 and not is_blocked and ((select $2::text[]) is null or type = any((select $2::text[])::text[]))
-    and (expire_time is null or start_time is not null or expire_time > tasks.now())
-    -- Should the queue have got limits a moment ago, this gives nothing rather than too much.
-    and (select is_plain and not paused from tasks.queue where queue.id = $1)
-  ${inOrder}
+  select task.id
+  from unnest((select $7::smallint[]), (select $8::float8[]), (select $9::smallint[])) as stretch(first, since_ms, last)
+    cross join lateral (
+      select id from tasks.task
+      where queue_id = $1 and state = 2 and not is_blocked
+        and (rank_priority, fair_rank, schedule_time) >= (stretch.first, 0::bigint, to_timestamp(stretch.since_ms / 1000))
+        and rank_priority <= stretch.last
+        and ((select $2::text[]) is null or type = any((select $2::text[])::text[]))
+        and (expire_time is null or start_time is not null or expire_time > tasks.now())
+        -- Should the queue have got limits a moment ago, this gives nothing rather than too much.
+        and (select is_plain and not paused from tasks.queue where queue.id = $1)
+      ${inOrder}
+      limit (select cardinality($6::integer[]))
+      for update skip locked) as task
   limit (select cardinality($6::integer[]))
-  for update skip locked
 ), chosen as materialized (
   -- As an array: joins with unknown numbers of rows were planned over the whole table. Sorted, so that a task's place in
   -- it, which says whose slot it gets, is found by halving.
@@ -63,10 +76,11 @@ with candidate as materialized (
   where task.project = chosen.project and task.id = any(chosen.ids)
   returning task.*
 )
-select ${columns} from leased ${inOrder}`
+select ${columns}, rank_priority from leased ${inOrder}`
 
 /**
  * Leases the queue's next READY tasks, at most one for each slot, in the order (priority, fair rank, schedule_time, id).
+ * Looks at these stretches of that order only, which must follow one another.
  *
  * Gives nothing from a queue with limits or fairness keys: for those there is `leaseSteered`.
  */
@@ -75,10 +89,20 @@ export async function leaseTasks(
   queueId: number,
   types: string[] | null,
   slots: Slot[],
-): Promise<LeasedRow[]> {
+  stretches: Stretch[] = everything,
+): Promise<PlainLeasedRow[]> {
   const takers = takersOf(slots)
-  const { rows } = await pool.query({ name: 'lease-tasks', text: lease, values: [queueId, types, ...takers.values] })
-  return rows.map((row) => leasedRow(row, queueId, takers.workerOf))
+  const { rows } = await pool.query({
+    name: 'lease-tasks',
+    text: lease,
+    values: [
+      queueId,
+      types,
+      ...takers.values,
+      ...(['first', 'sinceMs', 'last'] as const).map((key) => arrayLiteral(stretches.map((stretch) => stretch[key]))),
+    ],
+  })
+  return rows.map((row) => leasedRow<{ rank_priority: number }>(row, queueId, takers.workerOf))
 }
 
 /** The same from a queue that has limits or fairness keys; see tasks.lease_steered in the schema. */
@@ -125,7 +149,7 @@ type Row = Record<'schedule_time' | 'create_time' | 'attempt_start' | 'lease_unt
   Record<'expire_time' | 'start_time', number | null> &
   Omit<TaskRow, 'attempts'> & { session_id: string; attempts: TaskRow['attempts'] | null }
 
-function leasedRow(row: Row, queueId: number, workerOf: Map<string, string>): LeasedRow {
+function leasedRow<Extra>(row: Row & Extra, queueId: number, workerOf: Map<string, string>): LeasedRow & Extra {
   const attemptStart = dateOf(row.attempt_start)
   return {
     ...row,

@@ -4,6 +4,8 @@ import type pg from 'pg'
 export interface Promotion {
   /** The queues that have new READY tasks. */
   queueIds: number[]
+  /** The earliest of their schedule times, in milliseconds since the epoch. */
+  sinceMs: number
   /** Milliseconds until the next one is due; undefined if none waits. */
   nextMs: number | undefined
   isFull: boolean
@@ -25,13 +27,19 @@ with due as materialized (
 ), promoted as (
   update tasks.task set state = 2, revision = task.revision + 1, fair_rank = coalesce(ranked.rank, 0), is_blocked = task.concurrency_key is not null
   from due left join ranked using (id) where task.project = due.project and task.id = due.id
-  returning task.queue_id
+  returning task.queue_id, task.schedule_time
 )
 select (select array_agg(distinct queue_id) from promoted) as queue_ids, (select count(*)::integer from promoted) as count,
+  (select extract(epoch from min(schedule_time)) * 1000 from promoted)::float8 as since_ms,
   (select extract(epoch from min(schedule_time) - tasks.now()) * 1000 from tasks.task where state = 1 and schedule_time > tasks.now())::float8 as next_ms`
 
 /** Promotes up to 1,000 tasks; call again at once while `isFull`. */
 export async function promoteTasks(pool: pg.Pool): Promise<Promotion> {
   const { rows } = await pool.query({ name: 'promote-tasks', text: promote })
-  return { queueIds: rows[0].queue_ids ?? [], nextMs: rows[0].next_ms ?? undefined, isFull: rows[0].count === batchMax }
+  return {
+    queueIds: rows[0].queue_ids ?? [],
+    sinceMs: rows[0].since_ms ?? Infinity,
+    nextMs: rows[0].next_ms ?? undefined,
+    isFull: rows[0].count === batchMax,
+  }
 }

@@ -21,6 +21,8 @@ export interface Cancellation {
 export interface WakeupHandlers {
   /** Some of these queues have READY tasks. */
   onReady: (queueIds: number[]) => void
+  /** The queue has a READY task that waits since then, in milliseconds since the epoch; -Infinity if it may be any. */
+  onReadySince: (queueId: number, sinceMs: number) => void
   /** A task became SCHEDULED and is due soon. */
   onScheduled: () => void
   /** The queue's settings changed. */
@@ -34,7 +36,8 @@ export interface WakeupHandlers {
 export class Wakeups {
   /** Ends in what this process sent, so that it does not wake itself twice. */
   readonly #origin = randomUUID().slice(0, 8)
-  readonly #ready = new Set<number>()
+  /** Queues, and since when their tasks wait. */
+  readonly #ready = new Map<number, number>()
   readonly #pool: pg.Pool
   readonly #handlers: WakeupHandlers
   readonly #log: Logger
@@ -67,8 +70,8 @@ export class Wakeups {
   }
 
   /** Tells the others of READY tasks: the first at once, then at most once in 100 ms. */
-  announceReady(queueId: number): void {
-    this.#ready.add(queueId)
+  announceReady(queueId: number, sinceMs: number): void {
+    this.#ready.set(queueId, Math.min(this.#ready.get(queueId) ?? Infinity, sinceMs))
     if (this.#isQuiet) this.#flush()
   }
 
@@ -92,9 +95,11 @@ export class Wakeups {
     }
     this.#isQuiet = false
     // A payload holds 8,000 bytes; what does not fit goes with the next window.
-    const queueIds = [...this.#ready].slice(0, 500)
-    for (const queueId of queueIds) this.#ready.delete(queueId)
-    this.#notify(`ready ${queueIds.join(',')}`).catch((error) =>
+    const told = [...this.#ready].slice(0, 300)
+    for (const [queueId] of told) this.#ready.delete(queueId)
+    // Instances of the version before read the first list only.
+    const [queueIds, sinceMs] = [told.map(([queueId]) => queueId), told.map(([, ms]) => ms)]
+    this.#notify(`ready ${queueIds.join(',')} ${sinceMs.join(',')}`).catch((error) =>
       this.#log.warn({ err: error }, 'could not tell the other processes of ready tasks'),
     )
     this.#timer = setTimeout(() => this.#flush(), windowMs)
@@ -111,7 +116,7 @@ export class Wakeups {
   #receive(payload: string): void {
     const [origin, kind, ...rest] = payload.split(' ')
     if (origin === this.#origin) return
-    if (kind === 'ready') this.#handlers.onReady(rest[0]!.split(',').map(Number))
+    if (kind === 'ready') this.#receiveReady(rest[0]!.split(',').map(Number), rest[1]?.split(',').map(Number))
     // Only tasks.enqueue() says so; what an instance schedules it promotes itself.
     if (kind === 'scheduled') this.#handlers.onScheduled()
     if (kind === 'queue') this.#handlers.onQueueChange(Number(rest[0]))
@@ -119,5 +124,10 @@ export class Wakeups {
       const [sessionId, project, id, attempt] = rest as [string, string, string, string]
       this.#handlers.onCancel({ sessionId: BigInt(sessionId), project, id, attempt: Number(attempt) })
     }
+  }
+  /** Without times it comes from tasks.enqueue() or an instance of the version before. */
+  #receiveReady(queueIds: number[], sinceMs: number[] | undefined): void {
+    if (!sinceMs) return this.#handlers.onReady(queueIds)
+    for (const [i, queueId] of queueIds.entries()) this.#handlers.onReadySince(queueId, sinceMs[i]!)
   }
 }

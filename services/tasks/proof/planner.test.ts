@@ -79,7 +79,7 @@ for (const { statistics, prepare } of situations)
     await pool.query('reset plan_cache_mode')
   })
 
-async function checkLease(queueId: number, lease: typeof leaseTasks): Promise<void> {
+async function checkLease(queueId: number, lease: typeof leaseSteered): Promise<void> {
   const { pool, plansOf } = explained
   const running = async () =>
     (await pool.query('select count(*)::integer as count from tasks.task where queue_id = $1 and state = 3', [queueId]))

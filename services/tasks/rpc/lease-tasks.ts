@@ -45,7 +45,7 @@ export function leaseTasks({ engine }: Tasks): UnaryHandler<LeaseTasksRequest, L
       },
     }
     engine.dispatcher.add(taker)
-    engine.dispatcher.mark(await readyQueues(engine.pool))
+    engine.look(await readyQueues(engine.pool))
     const giveUp = async (): Promise<void> => {
       // Not before all that is READY now was looked at: also who does not wait gets what there is.
       await Promise.race([promise, engine.dispatcher.idle()])

@@ -62,7 +62,7 @@ export function work(tasks: Tasks, streams: WorkStreams): BidiHandler<WorkReques
       })
       for (const lease of lost) stream.lost(lease)
       engine.dispatcher.add(stream.taker)
-      engine.dispatcher.mark(await readyQueues(engine.pool))
+      engine.look(await readyQueues(engine.pool))
       await Promise.race([serve(stream, requests), stream.interrupted])
     } finally {
       streams.remove(stream)

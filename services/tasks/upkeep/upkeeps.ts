@@ -27,8 +27,8 @@ export function upkeeps(engine: Engine): Upkeeps {
       name: 'promote-tasks',
       everyMs: 5 * second,
       async runOnce() {
-        const { queueIds, nextMs, isFull } = await promoteTasks(pool)
-        engine.promoted(queueIds)
+        const { queueIds, sinceMs, nextMs, isFull } = await promoteTasks(pool)
+        engine.promoted(queueIds, sinceMs)
         return isFull ? 0 : nextMs
       },
     },
@@ -51,7 +51,7 @@ export function upkeeps(engine: Engine): Upkeeps {
         everyMs: 5 * second,
         async runOnce() {
           const { queueIds, isOrphaned } = await whatIsForgotten(pool)
-          engine.dispatcher.mark(queueIds)
+          engine.look(queueIds)
           if (isOrphaned) engine.swept({ settled: await endOrphaned(pool, engine.lossesMax), expired: [] })
           return undefined
         },
