@@ -16,6 +16,7 @@ import { Creations } from './creations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { storeProgress, type Progress } from './extend.ts'
 import { judgeRefused, leaseId, leaseLost, type LeaseKey } from './fence.ts'
+import { giveBackLease } from './give-back.ts'
 import { workersOf } from './hand-over.ts'
 import type { LeasedRow } from './lease.ts'
 import { Leasing } from './leasing.ts'
@@ -25,7 +26,7 @@ import { QueueCache } from './queue-cache.ts'
 import type { TaskKey } from './read.ts'
 import { redriveTask } from './redrive.ts'
 import type { Sealer } from './seal.ts'
-import { released, settleTasks, type Ending, type Settled } from './settle.ts'
+import { settleTasks, type Ending, type Settled } from './settle.ts'
 import { isFinished, Outcome, READY, SCHEDULED, SUCCEEDED } from './states.ts'
 import { quarantineError, type Sweep } from './sweep.ts'
 import type { TaskRow } from '../tables.ts'
@@ -109,7 +110,7 @@ export class Engine {
       pool,
       requestWindowS,
       sealer,
-      workers: workersOf(this.dispatcher, this.queues),
+      workers: workersOf(this.dispatcher, this.queues, (leases) => this.giveBack(leases)),
       successes: this.#passing(),
       ...bounds,
     })
@@ -236,11 +237,9 @@ export class Engine {
 
   /** Puts back leases that reached nobody, for other workers to have now and not when they expire. */
   giveBack(leases: { project: string; id: string; attempt: number; session_id: string | null }[]): void {
+    const settle = (ending: Ending) => this.settle(ending)
     for (const { project, id, attempt, session_id } of leases)
-      this.settle(released({ project, id, attempt, sessionId: BigInt(session_id!) })).catch((error) =>
-        // Whoever sweeps next finds what could not be given back.
-        this.log.warn({ err: error }, 'could not give back a lease'),
-      )
+      void giveBackLease({ project, id, attempt, sessionId: BigInt(session_id!) }, settle, this.log)
   }
 
   /** The queue's settings changed: whoever serves it must look at them again. */

@@ -8,21 +8,26 @@ import type { TaskRow } from '../tables.ts'
 
 /** The workers of this process, as whoever creates tasks sees them; see Dispatcher. */
 export interface Workers {
-  /** A worker's place, if the task may have it at once; it is kept until one of the other two is called. */
+  /** A worker's place, if the task may have it at once; it is kept until `free` or `handOver` is called. */
   reserve(task: NewTask): Taker | undefined
   /** The task was not created as the worker's. */
   free(taker: Taker): void
+  /** Nobody knows whether these tasks were created as workers': if they were, no worker has got them. */
+  giveBack(leases: UncertainLease[]): void
   /** Tasks of one queue were created as these workers'. */
   handOver(created: { taker: Taker; row: LeasedRow }[]): void
 }
 
-export function workersOf(dispatcher: Dispatcher, queues: QueueCache): Workers {
+export type UncertainLease = Pick<LeasedRow, 'project' | 'id' | 'attempt' | 'session_id'>
+
+export function workersOf(dispatcher: Dispatcher, queues: QueueCache, giveBack: Workers['giveBack']): Workers {
   return {
     reserve(task) {
       const queue = queues.known(task.queueId)
       return queue?.isPlain ? dispatcher.reserve(queue, task.type) : undefined
     },
     free: (taker) => dispatcher.free(taker),
+    giveBack,
     handOver: (created) => dispatcher.handOver(created),
   }
 }

@@ -44,12 +44,15 @@ export class Together {
 
   constructor(pool: pg.Pool, ways: Ways, onLeased: (row: LeasedRow) => void) {
     this.#onLeased = onLeased
+    const giveBack = (leases: object[]) => {
+      // Streams wait for statements in flight before they go, and no connection breaks here.
+      this.wrongs.push(`${leases.length} leases reached nobody`)
+    }
     this.#queues = new QueueCache(pool)
     this.dispatcher = new Dispatcher({
       lease: (queueId, types, slots) => leaseTasks(pool, queueId, types, slots),
       queueById: (queueId) => this.#queues.byId(queueId),
-      // Streams wait for statements in flight before they go.
-      giveBack: (rows) => void this.wrongs.push(`${rows.length} tasks were leased for a stream that had gone`),
+      giveBack,
       log: createLogger('tasks', 'error'),
     })
     this.successes = new Batch({
@@ -61,7 +64,7 @@ export class Together {
       pool,
       requestWindowS,
       sealer: unsealed,
-      workers: counted(workersOf(this.dispatcher, this.#queues), ways),
+      workers: counted(workersOf(this.dispatcher, this.#queues, giveBack), ways),
       successes: {
         passengers: () => counting(this.successes.passengers(), ways),
         written: (passengers, completed) => {
