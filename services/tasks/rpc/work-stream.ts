@@ -91,7 +91,7 @@ export class WorkStream {
       room: this.#room(),
       isSilent: () => this.#isSilent(),
       leaseMs: null,
-      give: (rows) => void this.#give(rows),
+      give: (rows) => void this.#track(this.#give(rows)),
     }
   }
 
