@@ -21,14 +21,16 @@ export interface Completed {
 /** The CTEs that move what still holds its lease, the last of them `completed` with one row; its parameters from $`first` on. */
 export function completion(first: number): string {
   const parameter = (n: number) => `$${first + n}`
-  return `outcome as (
+  return `outcome as materialized (
+  -- Of a limit that it does not know the planner expects little: so it looks tasks up one by one, by the primary key.
   select * from unnest(${parameter(0)}::text[], ${parameter(1)}::uuid[], ${parameter(2)}::integer[], ${parameter(3)}::bigint[], ${parameter(4)}::bytea[])
     with ordinality as outcome(project, id, attempt, session_id, result, n)
+  limit (select cardinality(${parameter(1)}::uuid[]))
 ), done as (
-  -- The sum keeps the planner from looking through all leases of the session for each outcome.
+  -- The sums keep the planner from looking through all leases, of the session or of all, for each outcome.
   -- Fence and move are one statement: a crash between two would leave a finished task leased.
   delete from tasks.task using outcome
-  where task.project = outcome.project and task.id = outcome.id and task.state = 3
+  where task.project = outcome.project and task.id = outcome.id and task.state + 0 = 3
     and task.attempt = outcome.attempt and task.session_id + 0 = outcome.session_id
   returning task.*, outcome.result, outcome.n
 ), finished as (

@@ -30,12 +30,12 @@ after(async () => {
   await explained.pool.end()
 })
 
-test('while a snapshot is held, what has run since costs the leases after it no page', async () => {
+test('while a snapshot is held, what has run since costs the leases and completions after it no page', async () => {
   const { pool, plansOf } = explained
   const queueId = await makeQueue(pool, 'held')
   const leasing = new Leasing({ pool, queues: new QueueCache(pool), onRefilled: () => undefined })
-  const run = async (count: number): Promise<void> => {
-    await fillByTriggers(pool, queueId, count)
+  /** Leases all that waits, and finishes it. */
+  const work = async (count: number): Promise<void> => {
     const leased = await leasing.lease(queueId, null, slots(count + 1))
     equal(leased.length, count)
     await completeTasks(
@@ -43,15 +43,19 @@ test('while a snapshot is held, what has run since costs the leases after it no 
       leased.map(({ project, id, attempt }) => ({ project, id, attempt, sessionId: 1n, result: null })),
     )
   }
-  /** Pages of a lease that finds ten tasks, and of one that finds none. */
+  const run = async (count: number): Promise<void> => {
+    await fillByTriggers(pool, queueId, count)
+    await work(count)
+  }
+  /** Pages that it takes to lease and finish ten tasks, and then to find none. */
   const pages = async (): Promise<number> => {
     await fillByTriggers(pool, queueId, 10)
-    let found = 0
-    const plans = await plansOf(async () => {
-      for (let i = 0; i < 2; i++) found += (await leasing.lease(queueId, null, slots(20))).length
-    })
-    equal(found, 10)
-    return buffersOf(plans)
+    return buffersOf(
+      await plansOf(async () => {
+        await work(10)
+        equal((await leasing.lease(queueId, null, slots(10))).length, 0)
+      }),
+    )
   }
   await holder.query('begin isolation level repeatable read')
   await holder.query('select from pg_class limit 1')
@@ -62,4 +66,15 @@ test('while a snapshot is held, what has run since costs the leases after it no 
   const withDead = await pages()
   // An index of more tasks has more levels.
   ok(withDead <= before * 2 + 50, `${withDead} pages and not ${before}`)
+  // As statistics are gathered while some wait and some run.
+  await fillByTriggers(pool, queueId, 100)
+  const running = await leasing.lease(queueId, null, slots(50))
+  await pool.query('analyze tasks.task')
+  const analyzed = await plansOf(() =>
+    completeTasks(
+      pool,
+      running.slice(0, 10).map(({ project, id, attempt }) => ({ project, id, attempt, sessionId: 1n, result: null })),
+    ),
+  )
+  ok(buffersOf(analyzed) <= before * 2 + 50, `${buffersOf(analyzed)} pages and not ${before}, with fresh statistics`)
 })
