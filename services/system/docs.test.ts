@@ -35,6 +35,7 @@ const long: [command: RegExp, by: string][] = [
   [/^npm run prove -- (fuzz|differential)$/, '.ci/run'],
   // Their results, from which the reports are written, are kept beside them.
   [/^npm run load -- (engine|gateway|runtime|http|grpc|scaling|capacity)( --kubernetes)?$/, 'load/results'],
+  [/^npm run load -- engine --scale full /, 'load/results'],
   [/^npm run sbom$/, 'deploy'],
 ]
 
@@ -53,7 +54,8 @@ const elsewhere: [command: RegExp, by: string][] = [
   [/^kubectl (delete secret,pvc,job |rollout restart )/, 'deploy/cluster'],
   [/^docker (build|run|compose)/, 'deploy'],
   [/^helm template .* \| npx flowforge-mesh lint/, 'mesh/commands'],
-  [/^npx flowforge list /, 'services/system/cli.test.ts'],
+  [/^kubectl (get (pods|cluster)|logs )/, 'deploy/cluster'],
+  [/^npx flowforge (list |queues list$)/, 'sdk/cli/flowforge.test.ts'],
 ]
 
 /** Tools of others that no test installs; whoever wrote the line has run it. */
