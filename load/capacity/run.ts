@@ -1,9 +1,9 @@
 /** `npm run load -- capacity`: a ladder of rates, the model that is fitted to it, and docs/capacity.md. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { root } from '@flowforge/local/config'
 import { commit, machine } from '../facts.ts'
+import { numberOf, suiteOptions } from '../suite-options.ts'
 import { measureRates } from './measure.ts'
 import { fitModel } from './model.ts'
 import { capacityReport } from './report.ts'
@@ -47,24 +47,15 @@ async function measureAll(seconds: number): Promise<void> {
 }
 
 function readOptions(args: string[]) {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        seconds: { type: 'string', default: '10' },
-        rewrite: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) {
-      process.stdout.write(usage)
-      process.exit(0)
-    }
-    const seconds = Number(values.seconds)
-    if (!(seconds >= 1 && seconds <= 600)) throw new Error('--seconds must be from 1 to 600')
-    return { seconds, rewrite: values.rewrite }
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
-    return process.exit(2)
-  }
+  return suiteOptions(
+    usage,
+    args,
+    {
+      seconds: { type: 'string', default: '10' },
+      rewrite: { type: 'boolean', default: false },
+    },
+    (values) => {
+      return { seconds: numberOf('seconds', values.seconds, 1, 600), rewrite: values.rewrite }
+    },
+  )
 }

@@ -2,12 +2,12 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { startSystem } from '@flowforge/local/system'
 import { measure, type Measured } from '../http/measure.ts'
 import { scenarios, type Scenario } from '../http/scenarios.ts'
 import { OlderBuild } from '../older-build.ts'
 import { advantage } from '../report/statistics.ts'
+import { numberOf, suiteOptions } from '../suite-options.ts'
 
 const usage = `Usage: npm run load -- compare --base COMMIT [options]
 
@@ -82,30 +82,22 @@ function words(measured: Measured): string {
 }
 
 function readOptions(args: string[]) {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        base: { type: 'string' },
-        scenario: { type: 'string', default: 'users-500' },
-        rounds: { type: 'string', default: '3' },
-        seconds: { type: 'string', default: '10' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) {
-      process.stdout.write(usage)
-      process.exit(0)
-    }
-    if (!values.base) throw new Error('--base is missing')
-    const found = scenarios.find(({ name }) => name === values.scenario)
-    if (!found) throw new Error(`--scenario: there is no ${values.scenario}`)
-    const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)]
-    if (!(rounds >= 1 && rounds <= 50)) throw new Error('--rounds must be from 1 to 50')
-    if (!(seconds >= 1 && seconds <= 600)) throw new Error('--seconds must be from 1 to 600')
-    return { base: values.base, scenario: { ...found, seconds }, rounds }
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
-    return process.exit(2)
-  }
+  return suiteOptions(
+    usage,
+    args,
+    {
+      base: { type: 'string' },
+      scenario: { type: 'string', default: 'users-500' },
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '10' },
+    },
+    (values) => {
+      if (!values.base) throw new Error('--base is missing')
+      const found = scenarios.find(({ name }) => name === values.scenario)
+      if (!found) throw new Error(`--scenario: there is no ${values.scenario}`)
+      const rounds = numberOf('rounds', values.rounds, 1, 50)
+      const seconds = numberOf('seconds', values.seconds, 1, 600)
+      return { base: values.base, scenario: { ...found, seconds }, rounds }
+    },
+  )
 }

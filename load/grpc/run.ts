@@ -2,9 +2,9 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { startSystem, type System } from '@flowforge/local/system'
 import { identityOf } from '@flowforge/runtime/identity'
+import { numberOf, suiteOptions } from '../suite-options.ts'
 import { findGhz, installGhz, runGhz, type GhzReport } from './ghz.ts'
 import { requests } from './requests.ts'
 
@@ -69,31 +69,23 @@ function line({ count, rps, latencyDistribution, statusCodeDistribution }: GhzRe
 }
 
 function readOptions(args: string[]) {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        rpc: { type: 'string' },
-        rate: { type: 'string', default: '200' },
-        seconds: { type: 'string', default: '10' },
-        install: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) {
-      process.stdout.write(usage)
-      process.exit(0)
-    }
-    const names = values.rpc?.split(',') ?? Object.keys(requests)
-    const unknown = names.find((name) => !Object.hasOwn(requests, name))
-    if (unknown) throw new Error(`--rpc: there is no ${unknown}`)
-    const [rate, seconds] = [Number(values.rate), Number(values.seconds)]
-    if (!(rate >= 1 && rate <= 100_000)) throw new Error('--rate must be from 1 to 100000')
-    if (!(seconds >= 1 && seconds <= 3_600)) throw new Error('--seconds must be from 1 to 3600')
-    if (values.install) installGhz()
-    return { names, rate, seconds, ghz: findGhz() }
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
-    return process.exit(2)
-  }
+  return suiteOptions(
+    usage,
+    args,
+    {
+      rpc: { type: 'string' },
+      rate: { type: 'string', default: '200' },
+      seconds: { type: 'string', default: '10' },
+      install: { type: 'boolean', default: false },
+    },
+    (values) => {
+      const names = values.rpc?.split(',') ?? Object.keys(requests)
+      const unknown = names.find((name) => !Object.hasOwn(requests, name))
+      if (unknown) throw new Error(`--rpc: there is no ${unknown}`)
+      const rate = numberOf('rate', values.rate, 1, 100_000)
+      const seconds = numberOf('seconds', values.seconds, 1, 3_600)
+      if (values.install) installGhz()
+      return { names, rate, seconds, ghz: findGhz() }
+    },
+  )
 }

@@ -1,7 +1,7 @@
 /** `npm run load -- http`: scenarios against `npm start`'s processes on this machine. */
-import { parseArgs } from 'node:util'
 import { commit, machine } from '../facts.ts'
 import { short } from '../report/numbers.ts'
+import { numberOf, suiteOptions } from '../suite-options.ts'
 import { withFreshSystem } from './fresh-system.ts'
 import { measure, type Measured } from './measure.ts'
 import { writeLoadReport } from './report.ts'
@@ -48,34 +48,25 @@ function line({ perSecond, errorShare, latencies, backlogMax, usage: used }: Mea
 }
 
 function readOptions(args: string[]) {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        scenario: { type: 'string' },
-        seconds: { type: 'string' },
-        keep: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) {
-      process.stdout.write(usage)
-      process.exit(0)
-    }
-    const seconds = values.seconds === undefined ? undefined : Number(values.seconds)
-    if (seconds !== undefined && !(seconds >= 1 && seconds <= 3_600))
-      throw new Error('--seconds must be from 1 to 3600')
-    const names =
-      values.scenario?.split(',') ?? scenarios.map(({ name }) => name).filter((name) => !longScenarios.includes(name))
-    const chosen = names.map((name) => {
-      const found = scenarios.find((one) => one.name === name)
-      if (!found) throw new Error(`--scenario: there is no ${name}`)
-      return seconds === undefined ? found : { ...found, seconds }
-    })
-    return { chosen, keep: values.keep || seconds !== undefined, json: values.json }
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
-    return process.exit(2)
-  }
+  return suiteOptions(
+    usage,
+    args,
+    {
+      scenario: { type: 'string' },
+      seconds: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+    (values) => {
+      const seconds = values.seconds === undefined ? undefined : numberOf('seconds', values.seconds, 1, 3_600)
+      const names =
+        values.scenario?.split(',') ?? scenarios.map(({ name }) => name).filter((name) => !longScenarios.includes(name))
+      const chosen = names.map((name) => {
+        const found = scenarios.find((one) => one.name === name)
+        if (!found) throw new Error(`--scenario: there is no ${name}`)
+        return seconds === undefined ? found : { ...found, seconds }
+      })
+      return { chosen, keep: values.keep || seconds !== undefined, json: values.json }
+    },
+  )
 }

@@ -1,6 +1,6 @@
 /** `npm run load -- scaling`: what one to five instances of tasks and of the gateway can do. */
-import { parseArgs } from 'node:util'
 import { commit, machine } from '../facts.ts'
+import { numberOf, suiteOptions } from '../suite-options.ts'
 import { ScaledInstallation } from './kubernetes.ts'
 import { measurePoint, type Scaled, type ScalingPoint } from './measure.ts'
 import { noQuota } from './quota.ts'
@@ -72,34 +72,26 @@ async function measureEach(
 }
 
 function readOptions(args: string[]) {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        kubernetes: { type: 'boolean', default: false },
-        only: { type: 'string' },
-        share: { type: 'string', default: '10' },
-        seconds: { type: 'string', default: '8' },
-        keep: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) {
-      process.stdout.write(usage)
-      process.exit(0)
-    }
-    const all: Scaled[] = ['gateway', 'tasks']
-    const components = all.filter((name) => values.only === undefined || values.only === name)
-    if (components.length === 0) throw new Error('--only must be gateway or tasks')
-    const [share, seconds] = [Number(values.share), Number(values.seconds)]
-    if (!(share >= 0 && share <= 100)) throw new Error('--share must be from 0 to 100')
-    if (!(seconds >= 1 && seconds <= 600)) throw new Error('--seconds must be from 1 to 600')
-    const { kubernetes, keep } = values
-    const why = share > 0 && !kubernetes ? noQuota() : undefined
-    if (why) process.stderr.write(`without shares: ${why}\n`)
-    return { components, shareOfCore: share > 0 && !why ? share / 100 : undefined, seconds, kubernetes, keep }
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
-    return process.exit(2)
-  }
+  return suiteOptions(
+    usage,
+    args,
+    {
+      kubernetes: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      share: { type: 'string', default: '10' },
+      seconds: { type: 'string', default: '8' },
+      keep: { type: 'boolean', default: false },
+    },
+    (values) => {
+      const all: Scaled[] = ['gateway', 'tasks']
+      const components = all.filter((name) => values.only === undefined || values.only === name)
+      if (components.length === 0) throw new Error('--only must be gateway or tasks')
+      const share = numberOf('share', values.share, 0, 100)
+      const seconds = numberOf('seconds', values.seconds, 1, 600)
+      const { kubernetes, keep } = values
+      const why = share > 0 && !kubernetes ? noQuota() : undefined
+      if (why) process.stderr.write(`without shares: ${why}\n`)
+      return { components, shareOfCore: share > 0 && !why ? share / 100 : undefined, seconds, kubernetes, keep }
+    },
+  )
 }
