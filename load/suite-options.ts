@@ -1,4 +1,4 @@
-/** What all suites do with their command line: help, one line about what is wrong, and whole numbers in a range. */
+/** What all suites do with their command line: help, one line about what is wrong, numbers in a range and lists of names. */
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 
 type Spec = NonNullable<ParseArgsConfig['options']>
@@ -32,4 +32,20 @@ export function numberOf(name: string, text: string, min: number, max: number): 
   const value = Number(text)
   if (!(value >= min && value <= max)) throw new Error(`--${name} must be from ${min} to ${max}`)
   return value
+}
+
+/** As {@link numberOf}, of whole numbers. */
+export function wholeNumberOf(name: string, text: string, min: number, max: number): number {
+  const value = numberOf(name, text, min, max)
+  if (!Number.isInteger(value)) throw new Error(`--${name} must be a whole number`)
+  return value
+}
+
+/** The names of a list with commas, in the order of all that there are; all if there is no list, an error for an unknown one. */
+export function namesOf<Name extends string>(option: string, list: string | undefined, all: readonly Name[]): Name[] {
+  if (list === undefined) return [...all]
+  const wanted = list.split(',')
+  const unknown = wanted.filter((name) => !all.some((known) => known === name))
+  if (unknown.length > 0) throw new Error(`--${option}: there is no ${unknown.join(' and no ')}`)
+  return all.filter((name) => wanted.includes(name))
 }

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { namesOf, suiteOptions, wholeNumberOf } from '../suite-options.ts'
 import { contenders } from './contenders.ts'
 import { scales, type Scale } from './scales.ts'
 import { scenarioNames, type ScenarioName } from './scenarios.ts'
@@ -34,42 +34,37 @@ export interface Options {
 
 /** Reads the command line; prints the usage and exits where it asks for that or is wrong. */
 export function readOptions(args: string[]): Options {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        rounds: { type: 'string', default: '5' },
-        scale: { type: 'string', default: 'small' },
-        only: { type: 'string' },
-        scenario: { type: 'string' },
-        profile: { type: 'boolean', default: false },
-        keep: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) exit(usage, 0)
-    const rounds = Number(values.rounds)
-    if (!Number.isInteger(rounds) || rounds < 1 || rounds > 50) throw new Error('--rounds must be from 1 to 50')
-    const scale = scales[values.scale]
-    if (!scale) throw new Error(`--scale must be one of ${Object.keys(scales).join(', ')}`)
-    return {
-      rounds,
-      scaleName: values.scale,
-      scale,
-      contenders: chosen(
-        '--only',
-        values.only,
-        contenders.map(({ name }) => name),
-      ),
-      scenarios: chosen('--scenario', values.scenario, scenarioNames),
-      profile: values.profile,
-      keeps: keeps(values),
-      json: values.json,
-    }
-  } catch (error) {
-    return exit(`${(error as Error).message}\n\n${usage}`, 2)
-  }
+  return suiteOptions(
+    usage,
+    args,
+    {
+      rounds: { type: 'string', default: '5' },
+      scale: { type: 'string', default: 'small' },
+      only: { type: 'string' },
+      scenario: { type: 'string' },
+      profile: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+    (values) => {
+      const scale = scales[values.scale]
+      if (!scale) throw new Error(`--scale must be one of ${Object.keys(scales).join(', ')}`)
+      return {
+        rounds: wholeNumberOf('rounds', values.rounds, 1, 50),
+        scaleName: values.scale,
+        scale,
+        contenders: namesOf(
+          'only',
+          values.only,
+          contenders.map(({ name }) => name),
+        ),
+        scenarios: namesOf('scenario', values.scenario, scenarioNames),
+        profile: values.profile,
+        keeps: keeps(values),
+        json: values.json,
+      }
+    },
+  )
 }
 
 function keeps(values: { keep: boolean; profile: boolean; only?: string; scenario?: string; scale: string }) {
@@ -77,17 +72,4 @@ function keeps(values: { keep: boolean; profile: boolean; only?: string; scenari
   if (values.keep || values.profile || values.scale === 'tiny') return 'nothing'
   if (!values.only && !values.scenario) return 'all'
   return values.only === 'flowforge' && values.scenario && values.scale === 'full' ? 'part' : 'nothing'
-}
-
-function chosen<Name extends string>(option: string, list: string | undefined, all: readonly Name[]): Name[] {
-  if (list === undefined) return [...all]
-  const wanted = list.split(',')
-  const unknown = wanted.filter((name) => !all.some((known) => known === name))
-  if (unknown.length > 0) throw new Error(`${option}: there is no ${unknown.join(' and no ')}`)
-  return all.filter((name) => wanted.includes(name))
-}
-
-function exit(message: string, code: number): never {
-  process[code === 0 ? 'stdout' : 'stderr'].write(message)
-  process.exit(code)
 }

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { namesOf, numberOf, suiteOptions, wholeNumberOf } from '../suite-options.ts'
 import { contenders } from './contenders.ts'
 
 const usage = `Usage: npm run load -- gateway [options]
@@ -25,33 +25,26 @@ export interface Options {
 
 /** Reads the command line; prints the usage and exits where it asks for that or is wrong. */
 export function readOptions(args: string[]): Options {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        rounds: { type: 'string', default: '3' },
-        seconds: { type: 'string', default: '1.5' },
-        only: { type: 'string' },
-        keep: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) exit(usage, 0)
-    const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)]
-    if (!Number.isInteger(rounds) || rounds < 1 || rounds > 50) throw new Error('--rounds must be from 1 to 50')
-    if (!(seconds >= 0.2 && seconds <= 60)) throw new Error('--seconds must be from 0.2 to 60')
-    const all = contenders.map(({ name }) => name)
-    const wanted = values.only?.split(',') ?? all
-    const unknown = wanted.filter((name) => !all.includes(name))
-    if (unknown.length > 0) throw new Error(`--only: there is no ${unknown.join(' and no ')}`)
-    return { rounds, seconds, contenders: wanted, writesResults: !values.keep && !values.only, json: values.json }
-  } catch (error) {
-    return exit(`${(error as Error).message}\n\n${usage}`, 2)
-  }
-}
-
-function exit(message: string, code: number): never {
-  process[code === 0 ? 'stdout' : 'stderr'].write(message)
-  process.exit(code)
+  return suiteOptions(
+    usage,
+    args,
+    {
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '1.5' },
+      only: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+    (values) => ({
+      rounds: wholeNumberOf('rounds', values.rounds, 1, 50),
+      seconds: numberOf('seconds', values.seconds, 0.2, 60),
+      contenders: namesOf(
+        'only',
+        values.only,
+        contenders.map(({ name }) => name),
+      ),
+      writesResults: !values.keep && !values.only,
+      json: values.json,
+    }),
+  )
 }

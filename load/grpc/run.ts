@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startSystem, type System } from '@flowforge/local/system'
 import { identityOf } from '@flowforge/runtime/identity'
-import { numberOf, suiteOptions } from '../suite-options.ts'
+import { namesOf, numberOf, suiteOptions } from '../suite-options.ts'
 import { findGhz, installGhz, runGhz, type GhzReport } from './ghz.ts'
 import { requests } from './requests.ts'
 
@@ -79,9 +79,7 @@ function readOptions(args: string[]) {
       install: { type: 'boolean', default: false },
     },
     (values) => {
-      const names = values.rpc?.split(',') ?? Object.keys(requests)
-      const unknown = names.find((name) => !Object.hasOwn(requests, name))
-      if (unknown) throw new Error(`--rpc: there is no ${unknown}`)
+      const names = namesOf('rpc', values.rpc, Object.keys(requests))
       const rate = numberOf('rate', values.rate, 1, 100_000)
       const seconds = numberOf('seconds', values.seconds, 1, 3_600)
       if (values.install) installGhz()

@@ -1,7 +1,7 @@
 /** `npm run load -- http`: scenarios against `npm start`'s processes on this machine. */
 import { commit, machine } from '../facts.ts'
 import { short } from '../report/numbers.ts'
-import { numberOf, suiteOptions } from '../suite-options.ts'
+import { namesOf, numberOf, suiteOptions } from '../suite-options.ts'
 import { withFreshSystem } from './fresh-system.ts'
 import { measure, type Measured } from './measure.ts'
 import { writeLoadReport } from './report.ts'
@@ -59,13 +59,12 @@ function readOptions(args: string[]) {
     },
     (values) => {
       const seconds = values.seconds === undefined ? undefined : numberOf('seconds', values.seconds, 1, 3_600)
-      const names =
-        values.scenario?.split(',') ?? scenarios.map(({ name }) => name).filter((name) => !longScenarios.includes(name))
-      const chosen = names.map((name) => {
-        const found = scenarios.find((one) => one.name === name)
-        if (!found) throw new Error(`--scenario: there is no ${name}`)
-        return seconds === undefined ? found : { ...found, seconds }
-      })
+      const all = scenarios.map(({ name }) => name)
+      const wanted = values.scenario ?? all.filter((name) => !longScenarios.includes(name)).join(',')
+      const names = namesOf('scenario', wanted, all)
+      const chosen = scenarios
+        .filter(({ name }) => names.includes(name))
+        .map((scenario) => (seconds === undefined ? scenario : { ...scenario, seconds }))
       return { chosen, keep: values.keep || seconds !== undefined, json: values.json }
     },
   )

@@ -6,12 +6,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { renewCertificates } from '@flowforge/local/certificates'
 import { inheritedEnvironment, root } from '@flowforge/local/config'
 import { defaultScope, identityOf } from '@flowforge/runtime/identity'
 import { commit, machine, packageVersion } from '../facts.ts'
 import type { Results } from '../report/results.ts'
+import { suiteOptions, wholeNumberOf } from '../suite-options.ts'
 import { readme, summary } from './readme.ts'
 
 const contenders = [
@@ -86,27 +86,18 @@ export async function runRuntime(args: string[]): Promise<void> {
 }
 
 function readOptions(args: string[]): { rounds: number; calls: number; keep: boolean } {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        rounds: { type: 'string', default: '15' },
-        calls: { type: 'string', default: '4000' },
-        keep: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) exit(usage, 0)
-    const [rounds, calls] = [Number(values.rounds), Number(values.calls)]
-    if (!Number.isInteger(rounds) || rounds < 1 || rounds > 200) throw new Error('--rounds must be from 1 to 200')
-    if (!Number.isInteger(calls) || calls < 100 || calls > 1e6) throw new Error('--calls must be from 100 to 1000000')
-    return { rounds, calls, keep: values.keep }
-  } catch (error) {
-    return exit(`${(error as Error).message}\n\n${usage}`, 2)
-  }
-}
-
-function exit(message: string, code: number): never {
-  process[code === 0 ? 'stdout' : 'stderr'].write(message)
-  process.exit(code)
+  return suiteOptions(
+    usage,
+    args,
+    {
+      rounds: { type: 'string', default: '15' },
+      calls: { type: 'string', default: '4000' },
+      keep: { type: 'boolean', default: false },
+    },
+    (values) => ({
+      rounds: wholeNumberOf('rounds', values.rounds, 1, 200),
+      calls: wholeNumberOf('calls', values.calls, 100, 1_000_000),
+      keep: values.keep,
+    }),
+  )
 }

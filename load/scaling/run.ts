@@ -1,6 +1,6 @@
 /** `npm run load -- scaling`: what one to five instances of tasks and of the gateway can do. */
 import { commit, machine } from '../facts.ts'
-import { numberOf, suiteOptions } from '../suite-options.ts'
+import { namesOf, numberOf, suiteOptions } from '../suite-options.ts'
 import { ScaledInstallation } from './kubernetes.ts'
 import { measurePoint, type Scaled, type ScalingPoint } from './measure.ts'
 import { noQuota } from './quota.ts'
@@ -83,9 +83,7 @@ function readOptions(args: string[]) {
       keep: { type: 'boolean', default: false },
     },
     (values) => {
-      const all: Scaled[] = ['gateway', 'tasks']
-      const components = all.filter((name) => values.only === undefined || values.only === name)
-      if (components.length === 0) throw new Error('--only must be gateway or tasks')
+      const components = namesOf<Scaled>('only', values.only, ['gateway', 'tasks'])
       const share = numberOf('share', values.share, 0, 100)
       const seconds = numberOf('seconds', values.seconds, 1, 600)
       const { kubernetes, keep } = values
