@@ -52,6 +52,7 @@ export class ActiveCall implements CallContext {
   readonly #startedMs = performance.now()
   readonly #span: Span | undefined
   readonly #timer: NodeJS.Timeout | undefined
+  readonly #place: number
   #controller: AbortController | undefined
   #metadata: Metadata | undefined
   #log: Logger | undefined
@@ -73,7 +74,7 @@ export class ActiveCall implements CallContext {
     // grpc-js ends the call at the deadline that the client asked for; the policy's is ours.
     if (limit < asked) this.#timer = setTimeout(() => this.interrupt(deadlineExceeded()), timeoutMs)
     if (tracing.enabled) this.#span = this.#startSpan()
-    served.active.add(this)
+    this.#place = served.active.add(this)
   }
 
   get metadata(): Metadata {
@@ -170,7 +171,7 @@ export class ActiveCall implements CallContext {
     if (this.#isOver) return
     this.#isOver = true
     clearTimeout(this.#timer)
-    this.#served.active.delete(this)
+    this.#served.active.delete(this.#place)
     this.#served.record(code, this.#startedMs)
     if (this.#served.isDebug) {
       const ms = performance.now() - this.#startedMs

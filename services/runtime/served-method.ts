@@ -1,5 +1,6 @@
 /** What the server knows about one of its methods before anybody calls it. */
 import { status, type MethodDefinition } from '@grpc/grpc-js'
+import type { Places } from '@flowforge/grpc/places'
 import type { ActiveCall, SurfaceCall } from './call-context.ts'
 import { decide, type Caller, type Refusal, type Rule } from './decide.ts'
 import type { Logger } from './log.ts'
@@ -18,7 +19,7 @@ export interface ServedMethod {
   isDebug: boolean
   draining: AbortSignal
   /** The calls that have not ended yet. */
-  active: Set<ActiveCall>
+  active: Places<ActiveCall>
   /** Who calls; throws unless the policy lets them. `nowMs` is of `performance.now()`. */
   admit(call: SurfaceCall, nowMs: number): Caller
 }
@@ -28,7 +29,7 @@ export interface ServerScope {
   policyMode: PolicyMode
   log: Logger
   draining: AbortSignal
-  active: Set<ActiveCall>
+  active: Places<ActiveCall>
   /** The rate of the port, over all of its RPCs. */
   portRate: RateLimit | undefined
 }

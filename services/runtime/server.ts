@@ -17,6 +17,7 @@ import { handleBidi, handleServerStream, type BidiHandler, type ServerStreamHand
 import { handleUnary, type UnaryHandler } from './handle-unary.ts'
 import type { Health } from './health.ts'
 import { listenError } from './listen.ts'
+import { Places } from '@flowforge/grpc/places'
 import { splitAddress } from '@flowforge/grpc/split-address'
 import type { Logger } from './log.ts'
 import { loadPolicies, loadPortRate, type MethodPolicy } from './policy.ts'
@@ -87,7 +88,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   // What grpc-js' clients would print by themselves reaches us as errors anyway.
   setLogVerbosity(logVerbosity.NONE)
   const draining = new AbortController()
-  const active = new Set<ActiveCall>()
+  const active = new Places<ActiveCall>()
   const { policyMode } = workload
   const callerOf = workload.callersOn(listen)
   const scope: ServerScope = {
@@ -113,7 +114,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       // Draining alone may wait for ever, for streams that nobody ends.
       if (!(await settlesWithin(closed, graceMs))) {
         log.warn({ calls: active.size }, 'ending calls that outlast the grace')
-        for (const call of active) call.interrupt(unavailable('DRAINING', 'the server is stopping'))
+        for (const call of active.all()) call.interrupt(unavailable('DRAINING', 'the server is stopping'))
         await settlesWithin(closed, 250)
         server.destroy()
       }

@@ -23,6 +23,7 @@ import {
 } from './frames.ts'
 import { HeaderBlocks, type HeaderBlock } from './header-blocks.ts'
 import { HeaderDecoder, type Headers } from './hpack.ts'
+import { OpenStreams } from './open-streams.ts'
 import { Output } from './output.ts'
 import { Sender } from './sender.ts'
 import { PeerSettings } from './settings.ts'
@@ -57,7 +58,7 @@ export class Http2Connection {
   readonly sender: Sender
   readonly #options: ConnectionOptions
   readonly #output: Output
-  readonly #streams = new Map<number, Http2Stream>()
+  readonly #streams = new OpenStreams()
   readonly #decoder = new HeaderDecoder(headerListBytesMax)
   readonly #blocks = new HeaderBlocks()
   readonly #reader = new FrameReader((type, flags, id, payload) => this.#receive(type, flags, id, payload))
@@ -120,7 +121,7 @@ export class Http2Connection {
     const stream = new Http2Stream(this, this.#nextId, this.peer.initialWindow, streamWindow)
     this.#nextId += 2
     stream.listener = listener
-    this.#streams.set(stream.id, stream)
+    this.#streams.add(stream)
     return stream
   }
 
@@ -147,7 +148,7 @@ export class Http2Connection {
 
   /** Ends a stream at once, in both directions. */
   resetStream(stream: Http2Stream, code: number): void {
-    if (!this.#streams.has(stream.id)) return
+    if (!this.#streams.get(stream.id)) return
     this.#output.write(numberFrame(frameType.rstStream, stream.id, code))
     this.#remember(stream.id)
     this.#forget(stream)
@@ -258,7 +259,7 @@ export class Http2Connection {
     if (this.#streams.size >= streamsMax) throw new StreamError(id, errorCode.refusedStream, 'too many streams')
     const stream = new Http2Stream(this, id, this.peer.initialWindow, streamWindow)
     stream.isRemoteClosed = isEnd
-    this.#streams.set(id, stream)
+    this.#streams.add(stream)
     stream.listener = onStream!(stream, headers, isEnd)
   }
 
@@ -302,7 +303,7 @@ export class Http2Connection {
     this.sender.keepsTable = this.peer.keepsTable
     this.#hasSettings = true
     this.#output.write(frame(frameType.settings, flag.ack, 0, Buffer.alloc(0)))
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.#streams.all()) {
       stream.sendWindow += this.peer.initialWindow - before
       if (stream.sendWindow > windowMax) throw new ConnectionError(errorCode.flowControlError, 'a window is too large')
     }
@@ -324,8 +325,7 @@ export class Http2Connection {
     const lastStreamId = payload.readUInt32BE(0) & windowMax
     this.#options.onGoaway?.()
     if (this.#options.role === 'server') return
-    for (const stream of this.#streams.values())
-      if (stream.id > lastStreamId) this.#abort(stream, errorCode.refusedStream)
+    for (const stream of this.#streams.all()) if (stream.id > lastStreamId) this.#abort(stream, errorCode.refusedStream)
   }
 
   #onWindowUpdate(id: number, payload: Buffer): void {
@@ -389,7 +389,7 @@ export class Http2Connection {
     this.#isClosed = true
     this.#output.end()
     if (!this.#isClosing) this.socket.destroy()
-    for (const stream of this.#streams.values()) this.#abort(stream, undefined)
+    for (const stream of this.#streams.all()) this.#abort(stream, undefined)
     this.#options.onClose(error)
   }
 }
