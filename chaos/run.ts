@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { commit, machine } from '@flowforge/load/facts'
+import { Progress, type Now } from '@flowforge/load/progress'
 import { until } from '@flowforge/local/until'
 import { usualAbort, usualTraffic, phases, type Bounds, type Experiment } from './experiment.ts'
 import { evaluate, type Observed } from './evaluate.ts'
 import { series } from './observe/series.ts'
 import { isSteady } from './observe/steady-state.ts'
 import type { Moment } from './observe/watch.ts'
-import { Progress, type Now } from './progress.ts'
 import type { Result } from './results.ts'
 import type { Driver, Stage, StageLoad } from './stage.ts'
 
@@ -67,12 +67,7 @@ class Run {
   readonly #startedAt = performance.now()
   readonly #moments: Moment[] = []
   readonly #progress: Progress
-  #now: Now & { sinceMs: number; lengthMs?: number | undefined } = {
-    phase: 'starting',
-    acknowledged: 0,
-    errors: 0,
-    sinceMs: 0,
-  }
+  #phaseNow: { phase: string; sinceMs: number; lengthMs?: number | undefined } = { phase: 'starting', sinceMs: 0 }
   #zero = 0
   #stage: Stage | undefined
 
@@ -201,16 +196,16 @@ class Run {
   }
 
   #enter(phase: string, lengthMs?: number): void {
-    this.#now = { ...this.#now, phase, sinceMs: performance.now(), lengthMs }
+    this.#phaseNow = { phase, sinceMs: performance.now(), lengthMs }
     this.#progress.draw()
   }
 
   #shown(): Now {
-    const { phase, sinceMs, lengthMs } = this.#now
+    const { phase, sinceMs, lengthMs } = this.#phaseNow
     const part = lengthMs === undefined ? undefined : (performance.now() - sinceMs) / lengthMs
     const tries = this.#stage?.load.tries ?? []
     const errors = tries.filter(({ status }) => status !== 'OK').length
-    return { phase, part, acknowledged: this.#stage?.load.acknowledged ?? 0, errors }
+    return { phase, part, counted: `${this.#stage?.load.acknowledged ?? 0} acknowledged, ${errors} errors` }
   }
 
   #elapsedMs(): number {

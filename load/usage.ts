@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { setInterval } from 'node:timers'
 import { cpuMs } from './cpu.ts'
 
-/** One process over a stretch of time. */
+/** One process, with its children, over a stretch of time. */
 export interface Usage {
   name: string
   /** Processor time as a share of one core. */
   cores: number
-  /** The most memory of its own that was seen; for PostgreSQL that of the postmaster's process alone. */
+  /** The most memory that was seen; of pages that several processes share, each is given its part. */
   memoryMiB: number
 }
 
@@ -19,11 +19,18 @@ export class UsageMeter {
   readonly #cpuBefore: Record<string, number>
   readonly #memory = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
+  #memoryMiB = 0
 
   constructor(pids: () => Record<string, number>) {
     this.#pids = pids
     this.#cpuBefore = this.#cpu()
+    this.#look()
     this.#timer = setInterval(() => this.#look(), 1_000)
+  }
+
+  /** What all processes had at the last look, which is a second old at most. */
+  get memoryMiB(): number {
+    return Math.round(this.#memoryMiB)
   }
 
   stop(): Usage[] {
@@ -38,8 +45,12 @@ export class UsageMeter {
   }
 
   #look(): void {
-    for (const [name, pid] of Object.entries(this.#pids()))
-      this.#memory.set(name, Math.max(this.#memory.get(name) ?? 0, residentMiB(pid)))
+    this.#memoryMiB = 0
+    for (const [name, pid] of Object.entries(this.#pids())) {
+      const now = memoryMiB(pid)
+      this.#memoryMiB += now
+      this.#memory.set(name, Math.max(this.#memory.get(name) ?? 0, now))
+    }
   }
 
   #cpu(): Record<string, number> {
@@ -47,11 +58,18 @@ export class UsageMeter {
   }
 }
 
-function residentMiB(pid: number): number {
+/** PostgreSQL is one process for each connection, most of whose pages are shared. */
+function memoryMiB(pid: number): number {
+  const own = Number(/^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0) / 1024
+  const children = read(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)
+  return children.reduce((sum, child) => sum + memoryMiB(Number(child)), own)
+}
+
+function read(file: string): string {
   try {
-    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) / 1024
+    return readFileSync(file, 'latin1')
   } catch {
-    // It has ended, or this is no Linux.
-    return 0
+    // The process has ended, it is another user's, or this is no Linux.
+    return ''
   }
 }

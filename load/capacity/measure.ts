@@ -18,7 +18,7 @@ export async function measureRates(
   await withFreshSystem(scenarioOf(0, seconds), signal, async (system) => {
     for (const rate of rates.toSorted((one, other) => other - one)) {
       const watch = await watchConnections(system)
-      const { perSecond, latencies, errorShare, usage } = await measure(system, scenarioOf(rate, seconds), signal)
+      const { perSecond, latencies, errorShare, usage } = await measure(system, scenarioOf(rate, seconds), { signal })
       const point = { perSecond, p95Ms: latencies.p95, errorShare, usage, connectionsBusy: await watch.stop() }
       points.unshift(point)
       onPoint(point)

@@ -67,7 +67,7 @@ async function takeTurn(scenario: Scenario, folder: string, older?: OlderBuild):
     adapt: async (planned) => (older ? { ...planned, entry: older.entryOf(planned) } : planned),
   })
   try {
-    return await measure(system, scenario, new AbortController().signal)
+    return await measure(system, scenario, { signal: new AbortController().signal })
   } finally {
     await system.stop()
   }

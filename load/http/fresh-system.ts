@@ -13,7 +13,11 @@ export async function withFreshSystem<Result>(
   const folder = mkdtempSync(join(tmpdir(), 'flowforge-load-'))
   // PostgreSQL may run as another user, who must be able to pass.
   chmodSync(folder, 0o711)
-  const env = { FLOWFORGE_LOG_LEVEL: 'warn', FLOWFORGE_WORKER_CONCURRENCY: String(Math.max(1, scenario.capacity)) }
+  const env = {
+    FLOWFORGE_LOG_LEVEL: 'warn',
+    FLOWFORGE_WORKER_CONCURRENCY: String(Math.max(1, scenario.capacity)),
+    FLOWFORGE_ALLOW_HOSTS: '127.0.0.1',
+  }
   const system = await startSystem({
     dataDir: join(folder, 'data'),
     port: 0,

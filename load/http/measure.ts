@@ -7,7 +7,9 @@ import { HttpTarget } from '../http-target.ts'
 import { LatencyRecorder, type Latencies } from '../latencies.ts'
 import { openLoop } from '../open-loop.ts'
 import { UsageMeter, type Usage } from '../usage.ts'
+import { Asker } from './asker.ts'
 import type { Scenario } from './scenarios.ts'
+import { SlowServer } from './slow-server.ts'
 
 /** A second of a run. */
 export interface Second {
@@ -16,6 +18,8 @@ export interface Second {
   answered: number
   errors: number
   backlog: number
+  /** Of all processes together; absent in data from before it was looked at. */
+  memoryMiB?: number
 }
 
 export interface Measured {
@@ -32,11 +36,23 @@ export interface Measured {
   seconds: Second[]
 }
 
+/** What a run tells of itself while it lasts. */
+export interface Told {
+  phase: 'warming up' | 'storing' | 'measuring' | 'draining'
+  lengthMs?: number
+  counted: string
+}
+
+export interface MeasureOptions {
+  signal: AbortSignal
+  tell?: (told: Told) => void
+}
+
 const warmUpMs = 2_000
 const answerWithinMs = 10_000
-const tasksPath = '/v1/projects/default/tasks'
 
-export async function measure(system: System, scenario: Scenario, signal: AbortSignal): Promise<Measured> {
+export async function measure(system: System, scenario: Scenario, options: MeasureOptions): Promise<Measured> {
+  const { signal, tell } = options
   const database = new pg.Client({ connectionString: system.databaseUrl })
   await database.connect()
   const target = new HttpTarget({
@@ -45,15 +61,23 @@ export async function measure(system: System, scenario: Scenario, signal: AbortS
     connections: scenario.users,
     timeoutMs: answerWithinMs,
   })
+  const slow = scenario.taskMs ? await SlowServer.start(scenario.taskMs) : undefined
   try {
-    if (scenario.stored) await store(target, scenario, scenario.stored)
-    const asker = new Asker(target, scenario)
+    const asker = new Asker({ target, scenario, slowUrl: slow?.url })
+    tell?.({ phase: 'warming up', lengthMs: warmUpMs, counted: '' })
     await openLoop({ ratePerSecond: scenario.ratePerSecond, forMs: warmUpMs, signal }, () => void asker.ask())
     await asker.idle()
-    return await run(system, scenario, new Asker(target, scenario, asker.known), database, signal)
+    if (scenario.stored) {
+      tell?.({ phase: 'storing', counted: '' })
+      await asker.setPaused(true)
+      await asker.store(scenario.stored)
+      await asker.setPaused(false)
+    }
+    return await run(system, scenario, asker, database, options)
   } finally {
     await target.close()
     await database.end()
+    slow?.close()
   }
 }
 
@@ -62,27 +86,32 @@ async function run(
   scenario: Scenario,
   asker: Asker,
   database: pg.Client,
-  signal: AbortSignal,
+  { signal, tell }: MeasureOptions,
 ): Promise<Measured> {
   const waiting = async () => Number((await database.query('select count(*) from tasks.task')).rows[0].count)
   const seconds: Second[] = []
   const latencies = new LatencyRecorder()
   let [offered, answered, errors] = [0, 0, 0]
   let before = { offered: 0, answered: 0, errors: 0 }
-  const tick = async () => {
-    const now = { offered, answered, errors }
-    const second = seconds.length
-    seconds.push({
-      second,
-      offered: now.offered - before.offered,
-      answered: now.answered - before.answered,
-      errors: now.errors - before.errors,
-      backlog: 0,
-    })
-    before = now
-    seconds[second]!.backlog = await waiting()
-  }
   const meter = new UsageMeter(() => system.pids())
+  const tick = async () => {
+    const second = {
+      second: seconds.length,
+      offered: offered - before.offered,
+      answered: answered - before.answered,
+      errors: errors - before.errors,
+      backlog: 0,
+      memoryMiB: meter.memoryMiB,
+    }
+    before = { offered, answered, errors }
+    seconds.push(second)
+    second.backlog = await waiting()
+    tell?.({
+      phase: 'measuring',
+      lengthMs: scenario.seconds * 1_000,
+      counted: `${answered} answered, ${errors} errors, ${second.backlog} waiting`,
+    })
+  }
   const ticker = setInterval(() => void tick(), 1_000)
   const startedAt = performance.now()
   await openLoop({ ratePerSecond: scenario.ratePerSecond, forMs: scenario.seconds * 1_000, signal }, (_, dueAt) => {
@@ -98,6 +127,7 @@ async function run(
   clearInterval(ticker)
   await tick()
   const usage = meter.stop()
+  tell?.({ phase: 'draining', counted: `${seconds.at(-1)!.backlog} waiting` })
   const isEmpty =
     scenario.capacity > 0 && (await until(async () => (await waiting()) === 0, 60_000, { everyMs: 50, signal }))
   return {
@@ -110,67 +140,5 @@ async function run(
     backlogMax: Math.max(...seconds.map(({ backlog }) => backlog)),
     drainMs: isEmpty ? Math.round(performance.now() - startedAt - elapsedMs) : undefined,
     seconds,
-  }
-}
-
-/** Asks what a scenario asks for. */
-class Asker {
-  /** A task that was created, to be read. */
-  known: string
-  readonly #target: HttpTarget
-  readonly #scenario: Scenario
-  readonly #text: string
-  readonly #open = new Set<Promise<unknown>>()
-  #asked = 0
-
-  constructor(target: HttpTarget, scenario: Scenario, known = '') {
-    this.#target = target
-    this.#scenario = scenario
-    this.#text = 'x'.repeat(scenario.payloadBytes)
-    this.known = known
-  }
-
-  /** Whether the answer was 200. */
-  ask(): Promise<boolean> {
-    const index = this.#asked++
-    const { readEvery } = this.#scenario
-    const isRead = readEvery !== undefined && this.known !== '' && index % readEvery === 0
-    const asking = (isRead ? this.#read(index) : this.#create(index)).finally(() => this.#open.delete(asking))
-    this.#open.add(asking)
-    return asking
-  }
-
-  async idle(): Promise<void> {
-    await Promise.all(this.#open)
-  }
-
-  async #read(index: number): Promise<boolean> {
-    const path = index % 4 === 0 ? `${tasksPath}?pageSize=20` : `/v1/${this.known}`
-    return (await this.#target.call('GET', path)).status === 200
-  }
-
-  async #create(index: number): Promise<boolean> {
-    const { status, body } = await this.#target.call(
-      'POST',
-      tasksPath,
-      JSON.stringify(taskOf(this.#scenario, index, this.#text)),
-    )
-    if (status === 200 && this.known === '') this.known = (JSON.parse(body) as { name: string }).name
-    return status === 200
-  }
-}
-
-function taskOf({ tenants, name }: Scenario, index: number, text: string) {
-  const fairnessKey = tenants && `tenant-${index % 2 === 0 ? 0 : (index >> 1) % tenants}`
-  return { type: 'echo', queue: name, payload: { text }, ...(fairnessKey && { fairnessKey }) }
-}
-
-async function store(target: HttpTarget, scenario: Scenario, count: number): Promise<void> {
-  for (let first = 0; first < count; first += 1_000) {
-    const requests = Array.from({ length: Math.min(1_000, count - first) }, (_, n) => ({
-      task: taskOf(scenario, first + n, 'x'.repeat(100)),
-    }))
-    const { status, body } = await target.call('POST', `${tasksPath}:batchCreate`, JSON.stringify({ requests }))
-    if (status !== 200) throw new Error(`tasks could not be stored: ${status} ${body.slice(0, 200)}`)
   }
 }

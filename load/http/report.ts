@@ -77,7 +77,7 @@ ${usage.map((one) => `| ${one.name} | ${one.cores.toFixed(2)} | ${one.memoryMiB}
 }
 
 function chart({ name, seconds, time }: Run): string {
-  const line = (title: string, colour: string, y: (second: Run['seconds'][number]) => number) => ({
+  const line = (title: string, colour: string, y: (second: Run['seconds'][number]) => number | undefined) => ({
     name: title,
     colour,
     points: seconds.map((one) => ({ x: one.second, y: y(one) })),
@@ -96,6 +96,7 @@ function chart({ name, seconds, time }: Run): string {
         ],
       },
       { title: 'tasks: ', lines: [line('waiting or running', '#475569', ({ backlog }) => backlog)] },
+      { title: 'MiB: ', lines: [line('memory of all processes', '#7c3aed', ({ memoryMiB }) => memoryMiB)] },
     ],
   })
 }

@@ -1,12 +1,13 @@
 /** `npm run load -- http`: scenarios against `npm start`'s processes on this machine. */
 import { commit, machine } from '../facts.ts'
-import { short } from '../report/numbers.ts'
+import { Progress } from '../progress.ts'
 import { namesOf, numberOf, suiteOptions } from '../suite-options.ts'
 import { withFreshSystem } from './fresh-system.ts'
-import { measure, type Measured } from './measure.ts'
+import { measure, type Measured, type Told } from './measure.ts'
 import { writeLoadReport } from './report.ts'
 import { writeHttpResults } from './results.ts'
-import { longScenarios, scenarios } from './scenarios.ts'
+import { longScenarios, scenarios, type Scenario } from './scenarios.ts'
+import { summary } from './summary.ts'
 
 const usage = `Usage: npm run load -- http [options]
 
@@ -14,10 +15,10 @@ Loads the gateway over HTTP, open loop: requests arrive at random moments whethe
 latency counts from when a request was due. Each scenario has a fresh system of its own.
 
   --scenario NAMES  of ${scenarios.map(({ name }) => name).join(', ')};
-                    all but ${longScenarios.join(', ')} if absent
+                    all (13 minutes), or all but ${longScenarios.join(', ')} (8 minutes) if absent
   --seconds N       the length of each, instead of its own
   --keep            leave load/results and docs/reports as they are
-  --json            print the data instead of the table
+  --json            print the data instead of the summaries
   --help            this text
 `
 
@@ -28,12 +29,9 @@ export async function runHttp(args: string[]): Promise<void> {
   const runs: (Measured & { time: string; commit: string })[] = []
   for (const scenario of chosen) {
     if (interrupted.signal.aborted) break
-    process.stderr.write(`${scenario.name}: ${scenario.title}, ${scenario.seconds} s\n`)
-    const measured = await withFreshSystem(scenario, interrupted.signal, (system) =>
-      measure(system, scenario, interrupted.signal),
-    )
+    const measured = await measureShown(scenario, interrupted.signal)
     runs.push({ ...measured, time: new Date().toISOString(), commit: await commit() })
-    if (!json) process.stdout.write(`${line(measured)}\n`)
+    if (!json) process.stdout.write(`${summary(measured)}\n`)
   }
   if (json) process.stdout.write(`${JSON.stringify(runs)}\n`)
   if (keep || interrupted.signal.aborted) return
@@ -41,10 +39,22 @@ export async function runHttp(args: string[]): Promise<void> {
   writeLoadReport()
 }
 
-function line({ perSecond, errorShare, latencies, backlogMax, usage: used }: Measured): string {
-  const { p50, p95, p99 } = latencies
-  const cores = used.reduce((sum, { cores: each }) => sum + each, 0)
-  return `  ${perSecond}/s, ${(errorShare * 100).toFixed(2)} % errors, p50 ${short(p50)} p95 ${short(p95)} p99 ${short(p99)} ms, ${cores.toFixed(2)} cores, backlog at most ${backlogMax}`
+/** Measures on a system of its own and shows how far it is. */
+async function measureShown(scenario: Scenario, signal: AbortSignal): Promise<Measured> {
+  let now: Omit<Told, 'phase'> & { phase: string; sinceMs: number } = { phase: 'starting', counted: '', sinceMs: 0 }
+  const progress = new Progress(process.stderr, scenario.name, () => {
+    const { phase, lengthMs, sinceMs, counted } = now
+    return { phase, part: lengthMs && (performance.now() - sinceMs) / lengthMs, counted }
+  })
+  const tell = (told: Told) => {
+    now = { ...told, sinceMs: told.phase === now.phase ? now.sinceMs : performance.now() }
+    progress.draw()
+  }
+  try {
+    return await withFreshSystem(scenario, signal, (system) => measure(system, scenario, { signal, tell }))
+  } finally {
+    progress.end(`${scenario.name}: ${scenario.title}`)
+  }
 }
 
 function readOptions(args: string[]) {
@@ -59,13 +69,15 @@ function readOptions(args: string[]) {
     },
     (values) => {
       const seconds = values.seconds === undefined ? undefined : numberOf('seconds', values.seconds, 1, 3_600)
-      const all = scenarios.map(({ name }) => name)
-      const wanted = values.scenario ?? all.filter((name) => !longScenarios.includes(name)).join(',')
-      const names = namesOf('scenario', wanted, all)
-      const chosen = scenarios
-        .filter(({ name }) => names.includes(name))
-        .map((scenario) => (seconds === undefined ? scenario : { ...scenario, seconds }))
+      const chosen = scenariosOf(values.scenario).map((one) => (seconds === undefined ? one : { ...one, seconds }))
       return { chosen, keep: values.keep || seconds !== undefined, json: values.json }
     },
   )
+}
+
+function scenariosOf(list: string | undefined): Scenario[] {
+  if (list === undefined) return scenarios.filter(({ name }) => !longScenarios.includes(name))
+  const all = scenarios.map(({ name }) => name)
+  const names = namesOf('scenario', list === 'all' ? undefined : list, all)
+  return scenarios.filter(({ name }) => names.includes(name))
 }

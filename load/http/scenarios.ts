@@ -15,14 +15,28 @@ export interface Scenario {
   capacity: number
   /** Fairness keys, of which the first has half of all tasks. */
   tenants?: number
-  /** Tasks that are stored before the beginning. */
+  /** Tasks that are stored before the beginning; no worker gets one until then. */
   stored?: number
+  /** How long each task keeps a worker: it calls a server that answers after so long. Nothing to do if absent. */
+  taskMs?: number
   /** The target that this scenario must reach on two cores, if any: 95 of 100 answers within so many milliseconds. */
   p95MsMax?: number
 }
 
 const constant = (rate: number) => () => rate
 const usual = { seconds: 15, payloadBytes: 400, capacity: 200 }
+
+/** Half of the requests read a task or a page of a list while so many tasks wait and nobody works. */
+const dataset = (size: string, stored: number): Scenario => ({
+  ...usual,
+  name: `stored-${stored / 1_000}k`,
+  title: `${size} dataset: ${stored.toLocaleString('en')} tasks wait already, half of the requests read`,
+  users: 200,
+  ratePerSecond: constant(400),
+  capacity: 0,
+  readEvery: 2,
+  stored,
+})
 
 export const scenarios: Scenario[] = [
   { ...usual, name: 'users-100', title: '100 users, 200 tasks/s', users: 100, ratePerSecond: constant(200) },
@@ -61,16 +75,9 @@ export const scenarios: Scenario[] = [
     ratePerSecond: constant(40),
     payloadBytes: 200_000,
   },
-  {
-    ...usual,
-    name: 'stored-100k',
-    title: '100,000 tasks wait already, half of the requests read',
-    users: 200,
-    ratePerSecond: constant(400),
-    capacity: 0,
-    readEvery: 2,
-    stored: 100_000,
-  },
+  dataset('small', 1_000),
+  dataset('medium', 10_000),
+  dataset('large', 100_000),
   {
     ...usual,
     name: 'burst',
@@ -90,10 +97,11 @@ export const scenarios: Scenario[] = [
   {
     ...usual,
     name: 'producer-heavy',
-    title: 'more is created than two slow workers run',
+    title: '600 tasks/s, each of which takes one of 40 places at the workers for 100 ms',
     users: 200,
     ratePerSecond: constant(600),
-    capacity: 2,
+    capacity: 20,
+    taskMs: 100,
   },
   {
     ...usual,
@@ -115,12 +123,12 @@ export const scenarios: Scenario[] = [
   {
     ...usual,
     name: 'soak',
-    title: '500/s for ten minutes',
+    title: '500/s for five minutes',
     users: 300,
     ratePerSecond: constant(500),
-    seconds: 600,
+    seconds: 300,
   },
 ]
 
-/** Runs by itself only when it is asked for by name. */
+/** Run only when they are asked for, by name or as `all`. */
 export const longScenarios = ['soak']

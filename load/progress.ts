@@ -5,8 +5,8 @@ export interface Now {
   phase: string
   /** How much of the phase is over, 0 to 1; undefined where nobody knows. */
   part?: number | undefined
-  acknowledged: number
-  errors: number
+  /** What was counted so far. */
+  counted: string
 }
 
 const width = 24
@@ -27,7 +27,7 @@ export class Progress {
   }
 
   draw(): void {
-    const { phase, part, acknowledged, errors } = this.#now()
+    const { phase, part, counted } = this.#now()
     if (!this.#stream.isTTY) {
       if (phase !== this.#toldPhase) this.#stream.write(`${this.#name}: ${phase}\n`)
       this.#toldPhase = phase
@@ -35,11 +35,12 @@ export class Progress {
     }
     const filled = Math.round(Math.min(1, part ?? 0) * width)
     const bar = part === undefined ? '·'.repeat(width) : '█'.repeat(filled).padEnd(width, '░')
-    this.#stream.write(`\r\x1b[K${this.#name}  ${bar}  ${phase}, ${acknowledged} acknowledged, ${errors} errors`)
+    this.#stream.write(`\r\x1b[K${this.#name}  ${bar}  ${phase}${counted && `, ${counted}`}`)
   }
 
-  end(line: string): void {
+  /** Takes the line away and writes these instead. */
+  end(lines: string): void {
     clearInterval(this.#ticker)
-    this.#stream.write(`${this.#stream.isTTY ? '\r\x1b[K' : ''}${line}\n`)
+    this.#stream.write(`${this.#stream.isTTY ? '\r\x1b[K' : ''}${lines}\n`)
   }
 }
