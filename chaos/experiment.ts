@@ -65,7 +65,7 @@ export interface Experiment {
   abort?: AbortRule
   /** Why what happens happens, and what was changed because of it. */
   explanation: string
-  /** What the experiment had found and what was done about it. */
+  /** What the experiment had found and what was done about it, with a link from docs/reports to the change. */
   improvement?: string
 }
 

@@ -29,7 +29,8 @@ export type Fault =
   | { kind: 'clock'; part: Part; offsetMs: number; forMs: number }
   | { kind: 'rotateCertificates' }
   | { kind: 'expireCertificate'; part: Part; forMs: number }
-  | { kind: 'deny'; part: Part; forMs: number }
+  /** The part gets an identity that no RPC lets in; `audit` flips every service to audit mode before and back afterwards. */
+  | { kind: 'deny'; part: Part; mode: 'enforce' | 'audit'; forMs: number }
   | { kind: 'fillDisk'; forMs: number }
   | { kind: 'poison'; tasks: number; forMs: number }
   | { kind: 'backlog'; tasks: number }

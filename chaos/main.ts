@@ -4,7 +4,7 @@ import type { Experiment } from './experiment.ts'
 import { experiments } from './experiments.ts'
 import { kubernetesDriver } from './kubernetes/driver.ts'
 import type { Installation } from './kubernetes/installation.ts'
-import { renderText } from './kubernetes/render.ts'
+import { render, renderText } from './kubernetes/render.ts'
 import { writeReport } from './report/write.ts'
 import { localDriver } from './local/driver.ts'
 import { run as runOne } from './run.ts'
@@ -12,7 +12,7 @@ import { writeResult, type Result } from './results.ts'
 
 const usage = `Usage: npm run chaos -- <command> [options]
 
-  list              what there is
+  list              what there is, which are short, and what a cluster can have: run, or only rendered
   run NAME…         runs these experiments, one after the other, each on a system of its own on this machine
   run short         those that belong to the short set (about 4 minutes)
   run all           all of them (about 25 minutes)
@@ -42,9 +42,25 @@ else if (command === 'report') writeReport()
 else wrong(`there is no command ${command}`)
 
 function list(): void {
-  const width = Math.max(...experiments.map(({ name }) => name.length))
-  for (const { name, title, isShort } of experiments)
-    process.stdout.write(`${name.padEnd(width)}  ${isShort ? 'short' : '     '}  ${title}\n`)
+  process.stdout.write(
+    columns([
+      ['experiment', 'set', 'here', 'cluster', ''],
+      ...experiments.map((experiment) => [
+        experiment.name,
+        experiment.isShort ? 'short' : '',
+        localDriver.whyNot(experiment) === undefined ? 'run' : '',
+        onCluster(experiment),
+        experiment.title,
+      ]),
+    ]),
+  )
+}
+
+/** Whether an experiment runs on a cluster with kubectl alone, or what `render` prints must be done by somebody else. */
+function onCluster(experiment: Experiment): string {
+  if (kubernetesDriver(installation()).whyNot(experiment) === undefined) return 'run'
+  const { objects, commands } = render(experiment, installation())
+  return objects.length > 0 || commands ? 'render' : ''
 }
 
 async function run(selected: Experiment[]): Promise<void> {
@@ -88,7 +104,10 @@ function table(results: Result[]): string {
     figures ? String(figures.lostAttempts) : '',
     `${seconds} s`,
   ])
-  const all = [['experiment', 'verdict', 'errors during', 'noticed', 'recovered', 'lost attempts', 'took'], ...rows]
+  return columns([['experiment', 'verdict', 'errors during', 'noticed', 'recovered', 'lost attempts', 'took'], ...rows])
+}
+
+function columns(all: string[][]): string {
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
   return all
     .map(

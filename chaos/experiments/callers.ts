@@ -44,5 +44,5 @@ export const upgradeUnderLoad: Experiment = {
   bounds: { errorShareMax: 0.002, p99DuringMsMax: 500, recoverMsMax: 3_000 },
   explanation: 'Whoever is called is replaced before who calls it; contracts change only in ways that both can read.',
   improvement:
-    'As with rolling-restart: two instances of each service, each of which says that it leaves before it does.',
+    'As with [rolling-restart](#rolling-restart): two instances of each service, each of which says that it leaves before it does.',
 }

@@ -27,19 +27,19 @@ export const policyDenied: Experiment = {
   title: 'Policy no longer lets the gateway in',
   hypothesis:
     'Every call is refused at once and without a retry, nothing is written, and all is well with the first call after the policy is put right.',
-  fault: { kind: 'deny', part: 'gateway', forMs: 6_000 },
+  fault: { kind: 'deny', part: 'gateway', mode: 'enforce', forMs: 6_000 },
   bounds: { errorShareMax: 0.9, recoverMsMax: 10_000, detectMsMax: 5_000 },
   explanation: 'A refusal is no outage: repeating it cannot help, and it must not open a breaker.',
 }
 
 export const policyAudited: Experiment = {
   name: 'policy-audited',
-  title: 'Policy no longer lets the gateway in, and is only audited',
+  title: 'Policy is flipped to audit, no longer lets the gateway in, and is flipped back',
   hypothesis:
-    'Nobody notices but who reads the figures: each call against policy is served, logged and counted, so that one sees what `enforce` would refuse.',
-  system: { instances: 2, env: { FLOWFORGE_POLICY_MODE: 'audit' } },
-  fault: { kind: 'deny', part: 'gateway', forMs: 6_000 },
+    'Nobody notices but who reads the figures: from the flip on each call against policy is served, logged and counted, so that one sees what `enforce` would refuse.',
+  system: { instances: 2 },
+  fault: { kind: 'deny', part: 'gateway', mode: 'audit', forMs: 6_000 },
   bounds: { errorShareMax: 0.001, recoverMsMax: 3_000, auditedMin: 200 },
   explanation:
-    'The verdict is the same under both modes, one place turns it into a refusal or a line in the log (`services/runtime/served-method.ts`). The counter is `grpc_server_denied_total{enforced="false"}`.',
+    'The verdict is the same under both modes, one place turns it into a refusal or a line in the log ([`served-method.ts`](../../services/runtime/served-method.ts)). The counter is `grpc_server_denied_total{enforced="false"}`.',
 }

@@ -41,5 +41,5 @@ export const diskFull: Experiment = {
   explanation:
     'A statement that cannot extend a file fails; if the log itself cannot grow, PostgreSQL stops and is started again until it can.',
   improvement:
-    'Callers were told INTERNAL, which means a fault of ours and is not worth repeating. What a database says when it lacks disk or memory (SQLSTATE class 53) is now UNAVAILABLE, with a time after which to try again, like every other outage.',
+    'Callers were told INTERNAL, which means a fault of ours and is not worth repeating. What a database says when it lacks disk or memory (SQLSTATE class 53) is [now UNAVAILABLE](../../services/runtime/sqlstate.ts), with a time after which to try again, like every other outage.',
 }

@@ -14,7 +14,7 @@ export const rollingRestart: Experiment = {
   explanation:
     'Told to end, a process is not ready any more and goes on serving for a moment, until the balancer has seen it. The gateway asks its callers with each answer to close their connection; tasks and the others send GOAWAY, and a call that they have not begun goes to the other instance.',
   improvement:
-    'With one instance of each component a restart was an outage, and the bound let half of the calls fail. To run two, workers and notifications had to learn to be told of several addresses of tasks (`target` in `services/runtime/config.ts`); the gateway asks its kept connections to come back elsewhere before it ends (`leave` in `gateway/server.ts`) and goes on serving meanwhile (`FLOWFORGE_SHUTDOWN_DELAY`).',
+    'With one instance of each component a restart was an outage, and the bound let half of the calls fail. To run two, workers and notifications had to learn to be told of several addresses of tasks ([`target`](../../services/runtime/config.ts)); the gateway asks its kept connections to come back elsewhere before it ends ([`leave`](../../gateway/server.ts)) and goes on serving meanwhile (`FLOWFORGE_SHUTDOWN_DELAY`).',
 }
 
 export const rollingRestart50: Experiment = {
@@ -26,5 +26,5 @@ export const rollingRestart50: Experiment = {
   // Five processes that start at a time want more than the two cores that are there.
   bounds: { ...rollingRestart.bounds, p99DuringMsMax: 1_000 },
   improvement:
-    'The abort rule ended the first run after two minutes, since every call failed: the launcher took an ordered end for a crash and waited up to 10 s before it started the process again. Who ends as asked is now started at once.',
+    'The abort rule ended the first run after two minutes, since every call failed: the launcher took an ordered end for a crash and waited up to 10 s before it started the process again. Who ends as asked is now [started at once](../../services/local/supervise.ts).',
 }

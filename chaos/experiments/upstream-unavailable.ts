@@ -10,5 +10,5 @@ export const upstreamUnavailable: Experiment = {
   explanation:
     'Each call pays a tenth of a retry into a budget, and ten failures in a row open the breaker, which lets one call probe after a pause that doubles. Exactly one layer retries: the process without a mesh, the mesh with one.',
   improvement:
-    'The first run had 4.5 calls at the failing upstream for each call of a client: five attempts, no budget and no breaker. Budgets, breakers and bulkheads (`services/runtime/guarded-call.ts`) followed. Then the breaker was seen to stay open for up to 30 s after the upstream was well again: it now probes at least every 5 to 7.5 s (`max_penalty` in the contracts), which costs a failing upstream one call.',
+    'The first run had 4.5 calls at the failing upstream for each call of a client: five attempts, no budget and no breaker. [Budgets, breakers and bulkheads](../../services/runtime/guarded-call.ts) followed. Then the breaker was seen to stay open for up to 30 s after the upstream was well again: it now probes at least every 5 to 7.5 s ([`max_penalty`](../../proto/flowforge/mesh/v1/policy.proto) in the contracts), which costs a failing upstream one call.',
 }

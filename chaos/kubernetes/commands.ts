@@ -38,7 +38,14 @@ export function commandsOf(fault: Fault, installation: Installation): Commands |
       // Linkerd denies what no authorization allows.
       const routes = `authorizationpolicy.policy.linkerd.io ${flagsOf('tasks', installation)}`
       const keep = `kubectl get ${routes} --output yaml > authorizations.yaml`
-      return { inject: [keep, `kubectl delete ${routes}`], heal: ['kubectl apply --filename authorizations.yaml'] }
+      const deny = {
+        inject: [keep, `kubectl delete ${routes}`],
+        heal: ['kubectl apply --filename authorizations.yaml'],
+      }
+      if (fault.mode === 'enforce') return deny
+      const flip = (mode: string) =>
+        `helm upgrade ${scope} ${release} helm/flowforge --reuse-values --set mesh.policyMode=${mode} --wait`
+      return { inject: [flip('audit'), ...deny.inject], heal: [...deny.heal, flip('deny')] }
     }
     case 'rotateCertificates': {
       const again = 'kubectl rollout restart --namespace linkerd deployment/linkerd-identity'

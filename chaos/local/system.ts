@@ -22,8 +22,8 @@ export interface ChaosSystem extends System {
   histories: string
   /** host:port of each process's admin server, by name. */
   adminPorts: Map<string, number>
-  /** Whatever the launcher said. */
-  messages: string[]
+  /** What each process is started with, by name; read again at each start. */
+  environments: Map<string, Record<string, string>>
   /** The build that the services are started from, if it is not this one. */
   older: OlderBuild | undefined
 }
@@ -48,7 +48,7 @@ export async function startChaosSystem(options: ChaosSystemOptions): Promise<Cha
   const histories = join(folder, 'histories')
   const links: NamedLink[] = []
   const adminPorts = new Map<string, number>()
-  const messages: string[] = []
+  const environments: ChaosSystem['environments'] = new Map()
   const older = experiment.fault.kind === 'upgrade' ? await OlderBuild.of(experiment.fault.from, folder) : undefined
   const disk = diskMiB ? mountDisk(folder, diskMiB) : undefined
   const redis = needsRedis ? await Redis.start(folder) : undefined
@@ -63,6 +63,7 @@ export async function startChaosSystem(options: ChaosSystemOptions): Promise<Cha
     adminPorts.set(plan.name, plan.adminPort)
     const adapted = { ...plan, env: await throughLinks(plan, reach(plan), links) }
     if (experiment.fault.kind === 'clock') Object.assign(adapted, withClockFile(adapted, folder))
+    environments.set(plan.name, adapted.env)
     if (experiment.fault.kind === 'upgrade') adapted.entry = older!.entryOf(plan)
     if (plan.component !== 'worker') return adapted
     Object.assign(adapted.env, {
@@ -83,10 +84,7 @@ export async function startChaosSystem(options: ChaosSystemOptions): Promise<Cha
       ...env,
     },
     signal,
-    onMessage: (line) => {
-      messages.push(line)
-      onMessage(line)
-    },
+    onMessage,
     adapt,
   })
   const others = [...more].flatMap(([service, ports]) =>
@@ -108,7 +106,7 @@ export async function startChaosSystem(options: ChaosSystemOptions): Promise<Cha
   }
   const url = balancer?.url ?? system.url
   const gatewayUrls = gateways.map((one) => `http://127.0.0.1:${portOf(one)}`)
-  return { ...system, url, gatewayUrls, redis, stop, links, histories, adminPorts, messages, older }
+  return { ...system, url, gatewayUrls, redis, stop, links, histories, adminPorts, environments, older }
 }
 
 function portOf({ env }: PlannedService): number {

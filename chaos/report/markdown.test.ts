@@ -1,5 +1,8 @@
-import { doesNotMatch, equal, match } from 'node:assert/strict'
+import { deepEqual, doesNotMatch, equal, match, notEqual } from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { root } from '@flowforge/local/config'
 import { experiments } from '../experiments.ts'
 import { readResults } from '../results.ts'
 import { chart } from './chart.ts'
@@ -21,6 +24,17 @@ test('the report has each experiment, with what was predicted and what was seen'
     equal(text.includes(hypothesis), true)
   }
   doesNotMatch(text, /undefined|NaN/)
+})
+
+test('every link of an explanation leads to something that is there', () => {
+  const links = experiments.flatMap(({ explanation, improvement = '' }) =>
+    [...(explanation + improvement).matchAll(/\]\(([^)#]+)\)/g)].map(([, path]) => path!),
+  )
+  deepEqual(
+    links.filter((path) => !existsSync(join(root, 'docs/reports', path))),
+    [],
+  )
+  notEqual(links.length, 0)
 })
 
 test('an experiment that has not been run is said to be that', () => {

@@ -27,7 +27,7 @@ finished twice, no concurrency limit was exceeded at any look, the small tenant 
 its bounds were kept. In a cluster, where pods that are killed take the workers' histories with them, the producer's alone is
 compared with the database. Load comes at random moments whether earlier calls were answered or not; an error is a first try
 that was not answered with 200; one whose connection was closed without an answer is sent once more at once, as clients do
-under a request ID. Steady state: no error, 95 of 100 creations within ${steadyState.p95MsMax} ms, no more than
+under a request ID. There is no experiment with replication lag, since nothing reads from a replica. Steady state: no error, 95 of 100 creations within ${steadyState.p95MsMax} ms, no more than
 ${steadyState.backlogSecondsMax} s of work waiting.
 ${machine ? `\nMachine: ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}; everything, the load included, on it.\n` : ''}
 | experiment | verdict | errors in all | during | noticed | recovered | bound | attempts lost | in a cluster |
@@ -66,7 +66,9 @@ ${title}.
 ${observed(result)}
 ${cluster ? `\n${inCluster(cluster)}\n` : ''}
 **Why.** ${explanation}
-${improvement ? `\n**Made better.** ${improvement}\n` : ''}${before ? earlier(before) : ''}`
+
+**Made better.** ${improvement ?? 'Nothing: it held as it was.'}
+${before ? earlier(before) : ''}`
 }
 
 function inCluster({ verdict, why, figures, time, commit }: Result): string {

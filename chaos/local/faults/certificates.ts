@@ -5,7 +5,7 @@ import { createAuthority, issue, type KeyPair } from '@flowforge/local/certifica
 import { certificateComponents } from '@flowforge/local/certificates'
 import { identityOf } from '@flowforge/runtime/identity'
 import type { Fault } from '../../fault.ts'
-import { forMs, type Scene } from '../scene.ts'
+import { forMs, processesOf, type Scene } from '../scene.ts'
 import { restartPart } from './restart.ts'
 
 type Expire = Extract<Fault, { kind: 'expireCertificate' }>
@@ -52,8 +52,9 @@ export async function expireCertificate({ part, forMs: durationMs }: Expire, sce
   writePair(folder, kept)
 }
 
-/** Gives a part an identity that no RPC lets in. */
-export async function deny({ part, forMs: durationMs }: Deny, scene: Scene): Promise<void> {
+/** Gives a part an identity that no RPC lets in, while every service refuses it or only audits. */
+export async function deny({ part, mode, forMs: durationMs }: Deny, scene: Scene): Promise<void> {
+  if (mode === 'audit') await flipPolicy(mode, scene)
   const folder = join(scene.system.folder.certificates, part)
   const kept = readPair(folder)
   writePair(folder, readPair(join(scene.system.folder.certificates, 'accounts')))
@@ -63,6 +64,16 @@ export async function deny({ part, forMs: durationMs }: Deny, scene: Scene): Pro
   scene.measured.audited = await audited(scene)
   writePair(folder, kept)
   await restartPart(part, scene)
+  if (mode === 'audit') await flipPolicy('enforce', scene)
+}
+
+/** Restarts every service that judges its callers, one instance after the other, with another mode. */
+async function flipPolicy(mode: Deny['mode'], scene: Scene): Promise<void> {
+  for (const part of ['accounts', 'tasks', 'notifications'] as const) {
+    for (const name of processesOf(scene, part)) scene.system.environments.get(name)!.FLOWFORGE_POLICY_MODE = mode
+    await restartPart(part, scene)
+  }
+  scene.note(`policy is in the mode ${mode}`)
 }
 
 /** Calls against policy that were served nevertheless, by the counters of all services. */
