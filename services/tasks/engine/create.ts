@@ -160,7 +160,7 @@ async function insertTasks(
         ...(hasPlaces
           ? [
               arrayLiteral(places.map((place) => place?.sessionId ?? null)),
-              textArray(places.map((place) => place?.worker ?? null)),
+              textArray(places, (place) => place?.worker ?? null),
             ]
           : []),
         ...(passengers ? completionValues(passengers.items) : []),
@@ -221,25 +221,24 @@ interface InsertedRow extends CompletedRow {
 }
 
 function columnsOf(items: NewTask[], sealer: Sealer): (Buffer | null)[] {
-  const column = <K extends keyof NewTask>(key: K) => items.map((item) => item[key])
   return [
-    textArray(column('project')),
-    uuidArray(column('id')),
-    int4Array(column('queueId')),
-    textArray(column('type')),
-    int2Array(column('priority')),
-    timestamptzArray(column('scheduleTime')),
-    timestamptzArray(column('expireTime')),
-    int4Array(column('attemptTimeoutMs')),
-    jsonbArray(column('retryPolicy')),
-    textArray(column('requestId')),
+    textArray(items, (item) => item.project),
+    uuidArray(items, (item) => item.id),
+    int4Array(items, (item) => item.queueId),
+    textArray(items, (item) => item.type),
+    int2Array(items, (item) => item.priority),
+    timestamptzArray(items, (item) => item.scheduleTime),
+    timestamptzArray(items, (item) => item.expireTime),
+    int4Array(items, (item) => item.attemptTimeoutMs),
+    jsonbArray(items, (item) => item.retryPolicy && JSON.stringify(item.retryPolicy)),
+    textArray(items, (item) => item.requestId),
     byteaArray(items.map((item) => item.fingerprint && sealer.fingerprint(item.fingerprint))),
-    textArray(column('fairnessKey')),
-    textArray(column('concurrencyKey')),
-    jsonbArray(column('labels')),
-    textArray(column('traceparent')),
+    textArray(items, (item) => item.fairnessKey),
+    textArray(items, (item) => item.concurrencyKey),
+    jsonbArray(items, (item) => item.labels && JSON.stringify(item.labels)),
+    textArray(items, (item) => item.traceparent),
     byteaArray(items.map((item) => sealer.seal('payload', item, item.payload))),
-    boolArray(column('isFair')),
+    boolArray(items, (item) => item.isFair),
   ]
 }
 
