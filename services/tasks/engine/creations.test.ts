@@ -28,10 +28,7 @@ async function setup(t: { name: string }) {
   const queue = await engine.queues.make(project, 'default')
   return {
     lease: leaseKeyOf(leased[0]!.lease as Parameters<typeof leaseKeyOf>[0]),
-    create: () => {
-      const { queue: _, ...checked } = checkTask(project, task, '', 1000, '')
-      return engine.create(newTask(checked, queue))
-    },
+    create: () => engine.create(newTask(checkTask(project, task, '', 1000, ''), queue)),
     complete: (lease: LeaseKey) => engine.complete({ ...lease, result: Buffer.from([]) }),
     /** The transactions that stored what waits and what has finished. */
     transactions: async () => {

@@ -29,7 +29,7 @@ export function batchCreateTasks(tasks: Tasks): UnaryHandler<BatchCreateTasksReq
     const check = ({ parent: own, task, requestId }: CreateTaskRequest, i: number): CheckedTask => {
       if (own !== '' && own !== parent)
         throw invalidArgument({ field: `requests[${i}].parent`, description: 'differs from parent' })
-      return checkTask(project, task, requestId, tasks.payloadBytesMax, traceparent, `requests[${i}].task`)
+      return checkTask(project, task, requestId, tasks.payloadBytesMax, traceparent, `requests[${i}].`)
     }
     const checked = requests.map((request, i) => orError(() => check(request, i)))
     const stored = await storeAll(tasks.engine, project, checked)
@@ -46,9 +46,8 @@ async function storeAll(
   const queues = await queuesOf(engine, project, checked)
   const wanted = checked.map((one): NewTask | Error => {
     if (one instanceof Error) return one
-    const { queue: name, ...task } = one
-    const queue = queues.get(name)!
-    return queue instanceof Error ? queue : newTask(task, queue)
+    const queue = queues.get(one.queue)!
+    return queue instanceof Error ? queue : newTask(one, queue)
   })
   const stored = await engine.createAll(wanted.filter((one): one is NewTask => !(one instanceof Error)))
   let next = 0
@@ -60,7 +59,8 @@ async function queuesOf(
   project: string,
   checked: (CheckedTask | Error)[],
 ): Promise<Map<string, QueueSettings | Error>> {
-  const names = new Set(checked.flatMap((one) => (one instanceof Error ? [] : [one.queue])))
+  const names = new Set<string>()
+  for (const one of checked) if (!(one instanceof Error)) names.add(one.queue)
   const made = [...names].map(async (name): Promise<[string, QueueSettings | Error]> => [
     name,
     await engine.queues.make(project, name).catch((error: Error) => error),

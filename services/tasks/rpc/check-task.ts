@@ -23,7 +23,7 @@ export interface CheckedTask extends Omit<NewTask, 'queueId' | 'isFair'> {
 /**
  * Throws INVALID_ARGUMENT with every violation.
  *
- * @param field The path of `task` in the request, for the violations.
+ * @param at The path of what holds `task` in the request, for the violations.
  */
 export function checkTask(
   project: string,
@@ -31,51 +31,53 @@ export function checkTask(
   requestId: string,
   payloadBytesMax: number,
   traceparent: string,
-  field = 'task',
+  at = '',
 ): CheckedTask {
-  const violations = new Violations()
+  const violations = new Violations(at)
   if (!task) {
-    violations.add(field, 'is required')
+    violations.add('task', 'is required')
     violations.throwIfAny()
   }
-  const checked = fieldsOf(task!, violations, `${field}.`, payloadBytesMax)
+  const checked = checkFields(task!, violations, payloadBytesMax)
   if (requestId !== '' && task!.requestId !== '' && requestId !== task!.requestId)
-    violations.add('request_id', `differs from ${field}.request_id`)
-  const request = violations.text('request_id', requestId || task!.requestId, 128)
+    violations.add('request_id', 'differs from task.request_id')
+  checked.requestId = violations.text('request_id', requestId || task!.requestId, 128)
   violations.throwIfAny()
-  return {
-    ...checked,
-    project,
-    id: uuid(),
-    requestId: request,
-    fingerprint: request === null ? null : fingerprint(task!),
-    traceparent: traceparent || null,
-  }
+  checked.project = project
+  checked.fingerprint = checked.requestId === null ? null : fingerprint(task!)
+  checked.traceparent = traceparent || null
+  return checked
 }
 
-function fieldsOf(task: Task, violations: Violations, at: string, payloadBytesMax: number) {
-  violations.check(typePattern.test(task.type), `${at}type`, 'must be 1 to 128 characters of a-z A-Z 0-9 . _ -')
-  violations.check(task.queue === '' || isId(task.queue), `${at}queue`, idDescription)
-  violations.check(Math.abs(task.priority) <= 100, `${at}priority`, 'must be between -100 and 100')
-  violations.check(uniquePolicies.has(task.uniquePolicy), `${at}unique_policy`, 'is not a known policy')
-  const scheduleTime = violations.time(`${at}schedule_time`, task.scheduleTime)
-  const expireTime = violations.time(`${at}expire_time`, task.expireTime)
+/** All that the task itself says; what the request says of it is empty. */
+function checkFields(task: Task, violations: Violations, payloadBytesMax: number): CheckedTask {
+  violations.check(typePattern.test(task.type), 'task.type', 'must be 1 to 128 characters of a-z A-Z 0-9 . _ -')
+  violations.check(task.queue === '' || isId(task.queue), 'task.queue', idDescription)
+  violations.check(Math.abs(task.priority) <= 100, 'task.priority', 'must be between -100 and 100')
+  violations.check(uniquePolicies.has(task.uniquePolicy), 'task.unique_policy', 'is not a known policy')
+  const scheduleTime = violations.time('task.schedule_time', task.scheduleTime)
+  const expireTime = violations.time('task.expire_time', task.expireTime)
   if (scheduleTime && expireTime && expireTime <= scheduleTime)
-    violations.add(`${at}expire_time`, 'must be after schedule_time')
+    violations.add('task.expire_time', 'must be after schedule_time')
   return {
-    type: task.type,
+    project: '',
+    id: uuid(),
     queue: task.queue || 'default',
+    type: task.type,
     priority: task.priority,
     scheduleTime,
     expireTime,
-    attemptTimeoutMs: violations.duration(`${at}attempt_timeout`, task.attemptTimeout, 1000, dayMs),
-    retryPolicy: task.retryPolicy ? retryPolicyOf(task.retryPolicy, violations, `${at}retry_policy.`) : null,
-    fairnessKey: violations.text(`${at}fairness_key`, task.fairnessKey, 255),
-    concurrencyKey: violations.text(`${at}concurrency_key`, task.concurrencyKey, 255),
-    uniqueKey: violations.text(`${at}unique_key`, task.uniqueKey, 255),
+    attemptTimeoutMs: violations.duration('task.attempt_timeout', task.attemptTimeout, 1000, dayMs),
+    retryPolicy: task.retryPolicy ? retryPolicyOf(task.retryPolicy, violations, 'task.retry_policy.') : null,
+    requestId: null,
+    fingerprint: null,
+    fairnessKey: violations.text('task.fairness_key', task.fairnessKey, 255),
+    concurrencyKey: violations.text('task.concurrency_key', task.concurrencyKey, 255),
+    uniqueKey: violations.text('task.unique_key', task.uniqueKey, 255),
     uniquePolicy: task.uniquePolicy,
-    labels: labelsOf(task.labels, violations, `${at}labels`),
-    payload: violations.struct(`${at}payload`, task.payload, payloadBytesMax),
+    labels: labelsOf(task.labels, violations, 'task.labels'),
+    traceparent: null,
+    payload: violations.struct('task.payload', task.payload, payloadBytesMax),
   }
 }
 

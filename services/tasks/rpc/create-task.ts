@@ -17,13 +17,13 @@ export function createTask(tasks: Tasks): UnaryHandler<CreateTaskRequest, Task> 
 }
 
 /** Stores a checked task; durable when it resolves. */
-export async function storeTask({ engine }: Tasks, { queue: name, ...checked }: CheckedTask): Promise<Task> {
-  const queue = await engine.queues.make(checked.project, name)
-  return messageOfCreated(engine, await engine.create(newTask(checked, queue)), name)
+export async function storeTask({ engine }: Tasks, checked: CheckedTask): Promise<Task> {
+  const queue = await engine.queues.make(checked.project, checked.queue)
+  return messageOfCreated(engine, await engine.create(newTask(checked, queue)), checked.queue)
 }
 
 /** A checked task in its queue, as the engine wants it. */
-export function newTask(checked: Omit<CheckedTask, 'queue'>, { id, isFair }: QueueSettings): NewTask {
+export function newTask(checked: CheckedTask, { id, isFair }: QueueSettings): NewTask {
   return { ...checked, queueId: id, isFair: isFair || checked.fairnessKey !== null }
 }
 

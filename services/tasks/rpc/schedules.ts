@@ -157,7 +157,7 @@ function templateOf(
   key: schedules.ScheduleKey,
   task: Task | undefined,
 ): Uint8Array {
-  checkTask(key.project, task, '', payloadBytesMax, '', 'schedule.task')
+  checkTask(key.project, task, '', payloadBytesMax, '', 'schedule.')
   const template = Task.encode({ ...task!, name: '', scheduleTime: undefined, requestId: '' }).finish()
   return engine.sealer.seal('template', key, template)
 }

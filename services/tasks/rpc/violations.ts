@@ -5,9 +5,15 @@ import { structFault } from './check-struct.ts'
 
 export class Violations {
   readonly #found: FieldViolation[] = []
+  readonly #at: string
+
+  /** @param at What the fields' paths begin with, such as `requests[3].`. */
+  constructor(at = '') {
+    this.#at = at
+  }
 
   add(field: string, description: string): void {
-    this.#found.push({ field, description })
+    this.#found.push({ field: this.#at + field, description })
   }
 
   check(isRight: boolean, field: string, description: string): void {
@@ -21,10 +27,11 @@ export class Violations {
 
   /** Text for the database: bounded, and without the NUL that it cannot store. Empty reads as null. */
   text(field: string, value: string, lengthMax: number): string | null {
+    if (value === '') return null
     if (value.length > lengthMax) this.add(field, `is longer than ${lengthMax} characters`)
     // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
     if (/[\u0000-\u001f\u007f]/.test(value)) this.add(field, 'has control characters')
-    return value === '' ? null : value
+    return value
   }
 
   /** A duration in milliseconds; null if it is unset. */
