@@ -47,7 +47,7 @@ export const scales: Record<string, Scale> = {
     steadyMs: 2_000,
     enqueueMs: 1_500,
     singlesMax: 100_000,
-    bulkTasks: 20_000,
+    bulkTasks: 50_000,
     drainMsMax: 8_000,
     keyedTasks: 10_000,
     idleMs: 5_000,
