@@ -36,7 +36,7 @@ export function apiKeys(accounts: Channel, cacheMs: number, log: Logger): ApiKey
   const auth = client(AuthServiceClient, accounts)
   // Its clock of 1 ms would be a timer, and a process that wakes up for it, with every few requests.
   const known = new LRUCache<string, Known>({ max: keysMax, ttl: Math.max(1, cacheMs), ttlResolution: 0 })
-  const refused = new LRUCache<string, RpcError>({ max: keysMax, ttl: refusedMs })
+  const refused = new LRUCache<string, RpcError>({ max: keysMax, ttl: refusedMs, ttlResolution: 0 })
   const asking = new Map<string, Promise<Principal>>()
   const stopped = new AbortController()
   // Of this process alone: what is remembered is of no use anywhere else, and nobody can aim at how it compares.

@@ -36,7 +36,12 @@ export function isToken(credential: string): boolean {
 
 /** Verifies tokens of one provider. Whose roles or projects are none of ours is nobody here: UNAUTHENTICATED. */
 export function oidc(options: OidcOptions): Verify {
-  const known = new LRUCache<string, { principal: Principal; expiresMs: number }>({ max: tokensMax, ttl: rememberMs })
+  // Its clock of 1 ms would be a timer, and a process that wakes up for it, with every few requests.
+  const known = new LRUCache<string, { principal: Principal; expiresMs: number }>({
+    max: tokensMax,
+    ttl: rememberMs,
+    ttlResolution: 0,
+  })
   const keys = providerKeys(options)
   return async (token) => {
     const digest = hash('sha256', token, 'base64')

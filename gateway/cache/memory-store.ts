@@ -16,6 +16,8 @@ export class MemoryStore implements Store {
     this.#entries = new LRUCache({
       maxSize: Math.max(1, bytesMax),
       sizeCalculation: ({ data }, key) => data.length + key.length + 500,
+      // Its clock of 1 ms would be a timer, and a process that wakes up for it, with every few look-ups.
+      ttlResolution: 0,
       ttl: keepMs,
     })
     this.#generations = new LRUCache({
