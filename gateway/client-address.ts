@@ -2,22 +2,31 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 
+/** An address, or all that begin like it. */
+export interface AddressRange {
+  readonly address: string
+  readonly family: 'ipv4' | 'ipv6'
+  /** How many bits of the address count. */
+  readonly bits: number
+}
+
+/** Reads `address` or `address/bits`; undefined if it is neither. */
+export function readRange(text: string): AddressRange | undefined {
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const version = isIP(address)
+  const bitsMax = version === 6 ? 128 : 32
+  const range = { address, family: version === 6 ? 'ipv6' : 'ipv4', bits: Number(bits ?? bitsMax) } as const
+  return version === 0 || range.bits > bitsMax ? undefined : range
+}
+
 /** Addresses of proxies, whose `X-Forwarded-*` headers are believed. */
 export class TrustedProxies {
   readonly #list = new BlockList()
   readonly #isEmpty: boolean
 
-  /** Throws about a range that is no `address` or `address/bits`. */
-  constructor(ranges: readonly string[]) {
+  constructor(ranges: readonly AddressRange[]) {
     this.#isEmpty = ranges.length === 0
-    for (const range of ranges) {
-      const [address = '', bits] = range.split('/')
-      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-      if (isIP(address) === 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits)))
-        throw new Error(`${range} is no address range`)
-      if (bits === undefined) this.#list.addAddress(address, family)
-      else this.#list.addSubnet(address, Number(bits), family)
-    }
+    for (const { address, bits, family } of ranges) this.#list.addSubnet(address, bits, family)
   }
 
   /** The address that the nearest proxy of ours saw: the last one in `X-Forwarded-For` that is not itself a proxy of ours. */

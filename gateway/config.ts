@@ -4,18 +4,20 @@ import {
   duration,
   httpUrl,
   integer,
-  list,
+  listOf,
   oneOf,
   path,
   readConfig,
   redisUrl,
+  resourceId,
   target,
   text,
   type Values,
 } from '@flowforge/runtime/config'
 import { workloadSpec } from '@flowforge/runtime/workload'
-import { TrustedProxies } from './client-address.ts'
+import { readRange, type AddressRange } from './client-address.ts'
 import type { OidcOptions } from './oidc.ts'
+import type { RedisOptions } from './redis.ts'
 import type { Deprecation } from './response-headers.ts'
 import type { TlsFiles } from './tls.ts'
 
@@ -29,9 +31,13 @@ const spec = {
   tlsCertificate: path('FLOWFORGE_TLS_CERTIFICATE', { optional: true }),
   tlsKey: path('FLOWFORGE_TLS_KEY', { optional: true }),
   hstsMs: duration('FLOWFORGE_HSTS', { default: '8760h' }),
-  trustedProxies: list('FLOWFORGE_TRUSTED_PROXIES', { default: [] }),
-  corsOrigins: list('FLOWFORGE_CORS_ORIGINS', { default: [] }),
-  deprecatedPaths: list('FLOWFORGE_DEPRECATED_PATHS', { default: [] }),
+  trustedProxies: listOf('FLOWFORGE_TRUSTED_PROXIES', { default: [], example: '10.0.0.0/8,fd00::/8' }, trustedRange),
+  corsOrigins: listOf('FLOWFORGE_CORS_ORIGINS', { default: [], example: 'https://console.example.com' }, corsOrigin),
+  deprecations: listOf(
+    'FLOWFORGE_DEPRECATED_PATHS',
+    { default: [], example: '/v1=2027-01-01/2027-07-01' },
+    deprecation,
+  ),
   redisUrl: redisUrl('FLOWFORGE_REDIS_URL', { optional: true }),
   redisAuthority: path('FLOWFORGE_REDIS_AUTHORITY', { optional: true }),
   rateLimitPerMinute: integer('FLOWFORGE_RATE_LIMIT_PER_MINUTE', { default: 1_000, min: 1 }),
@@ -46,13 +52,13 @@ const spec = {
   cacheBytesMax: integer('FLOWFORGE_CACHE_BYTES_MAX', { default: 67_108_864, max: 4_294_967_296 }),
   instances: oneOf('FLOWFORGE_INSTANCES', ['one', 'many'], { optional: true }),
   kubernetes: text('KUBERNETES_SERVICE_HOST', { optional: true }),
-  adminProject: text('FLOWFORGE_ADMIN_PROJECT', { default: 'default' }),
+  adminProject: resourceId('FLOWFORGE_ADMIN_PROJECT', { default: 'default' }),
   keyCacheMs: duration('FLOWFORGE_KEY_CACHE', { default: '5s', max: '1m' }),
-  oidcIssuer: httpUrl('FLOWFORGE_OIDC_ISSUER', { optional: true }),
+  oidcIssuer: httpUrl('FLOWFORGE_OIDC_ISSUER', { optional: true, example: 'https://login.example.com' }),
   oidcAudience: text('FLOWFORGE_OIDC_AUDIENCE', { optional: true }),
-  oidcJwksUrl: httpUrl('FLOWFORGE_OIDC_JWKS_URL', { optional: true }),
+  oidcJwksUrl: httpUrl('FLOWFORGE_OIDC_JWKS_URL', { optional: true, example: 'https://login.example.com/keys' }),
   oidcRolesClaim: text('FLOWFORGE_OIDC_ROLES_CLAIM', { default: 'roles' }),
-  oidcRoles: list('FLOWFORGE_OIDC_ROLES', { optional: true }),
+  oidcRoles: listOf('FLOWFORGE_OIDC_ROLES', { optional: true, example: 'ops=admin,devs=submitter' }, roleName),
   oidcProjectsClaim: text('FLOWFORGE_OIDC_PROJECTS_CLAIM', { default: 'projects' }),
   heartbeatMs: duration('FLOWFORGE_STREAM_HEARTBEAT', { default: '15s', min: '100ms', max: '1h' }),
 }
@@ -64,8 +70,7 @@ export function readGatewayConfig(env?: NodeJS.ProcessEnv): GatewayConfig {
   const config = readConfig(spec, env)
   oidcOptions(config)
   tlsFiles(config)
-  deprecations(config)
-  checkProxies(config)
+  redisOptions(config)
   return config
 }
 
@@ -95,56 +100,74 @@ function halfSet(missing: string, other: string, example: string): ConfigError {
   return new ConfigError(`${missing} is not set, but ${other} is; example: ${missing}=${example}`)
 }
 
-/** Which paths will go away: `/v1=2027-01-01` or, with the end, `/v1=2027-01-01/2027-07-01`. */
-export function deprecations({ deprecatedPaths }: GatewayConfig): Deprecation[] {
-  return deprecatedPaths.map((text) => {
-    const [, prefix, since, sunset] = /^(\/[^=]*)=(\d{4}-\d\d-\d\d)(?:\/(\d{4}-\d\d-\d\d))?$/.exec(text) ?? []
-    const dates = [since, sunset].map((date) => (date === undefined ? undefined : new Date(`${date}T00:00:00Z`)))
-    if (prefix === undefined || dates[0] === undefined || dates.some((date) => Number.isNaN(date?.getTime() ?? 0))) {
-      throw new ConfigError(
-        `FLOWFORGE_DEPRECATED_PATHS must be paths with the date of their deprecation and perhaps that of their end, but has '${text}'; example: FLOWFORGE_DEPRECATED_PATHS=/v1=2027-01-01/2027-07-01`,
-      )
-    }
-    return { path: prefix, since: dates[0], sunset: dates[1] }
-  })
-}
-
-function checkProxies({ trustedProxies }: GatewayConfig): void {
-  try {
-    void new TrustedProxies(trustedProxies)
-  } catch (error) {
+/** The Redis that gateways share, and who may have signed its certificate. */
+export function redisOptions(config: GatewayConfig): RedisOptions | undefined {
+  const { redisUrl: url, redisAuthority: authority } = config
+  if (authority !== undefined && url?.startsWith('rediss:') !== true) {
     throw new ConfigError(
-      `FLOWFORGE_TRUSTED_PROXIES must be addresses or ranges, but ${(error as Error).message}; example: FLOWFORGE_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8`,
+      'FLOWFORGE_REDIS_AUTHORITY is set, but FLOWFORGE_REDIS_URL is no rediss:// URL; example: FLOWFORGE_REDIS_URL=rediss://redis.example.com:6379',
     )
   }
+  return url === undefined ? undefined : { url, authority }
 }
 
 /** The identity provider, if one is configured. */
 export function oidcOptions(config: GatewayConfig): OidcOptions | undefined {
-  const { oidcIssuer: issuer, oidcAudience: audience } = config
-  if (issuer === undefined) return undefined
-  // A token for somebody else's service must not open ours, so there is no issuer without an audience.
-  if (audience === undefined) {
-    throw new ConfigError(
-      'FLOWFORGE_OIDC_AUDIENCE is not set, but FLOWFORGE_OIDC_ISSUER is; example: FLOWFORGE_OIDC_AUDIENCE=flowforge',
-    )
+  const { oidcIssuer: issuer, oidcAudience: audience, oidcJwksUrl: jwksUrl, oidcRoles } = config
+  if (issuer === undefined) {
+    const others = { AUDIENCE: audience, JWKS_URL: jwksUrl, ROLES: oidcRoles }
+    const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? []
+    if (other === undefined) return undefined
+    throw halfSet('FLOWFORGE_OIDC_ISSUER', `FLOWFORGE_OIDC_${other}`, spec.oidcIssuer.example)
   }
+  // A token for somebody else's service must not open ours, so there is no issuer without an audience.
+  if (audience === undefined) throw halfSet('FLOWFORGE_OIDC_AUDIENCE', 'FLOWFORGE_OIDC_ISSUER', 'flowforge')
   return {
     issuer,
     audience,
-    jwksUrl: config.oidcJwksUrl,
+    jwksUrl,
     rolesClaim: config.oidcRolesClaim,
-    roleNames: config.oidcRoles && new Map(config.oidcRoles.map(readRoleName)),
+    roleNames: oidcRoles && new Map(oidcRoles),
     projectsClaim: config.oidcProjectsClaim,
   }
 }
 
-function readRoleName(pair: string): [string, string] {
+function trustedRange(text: string): AddressRange {
+  const range = readRange(text)
+  if (range === undefined) throw new Error(`be addresses or ranges of them, which '${text}' is not`)
+  return range
+}
+
+function corsOrigin(text: string): string {
+  if (text !== '*' && URL.parse(text)?.origin !== text) {
+    throw new Error(`be origins (scheme, host and port alone) or *, which '${text}' is not`)
+  }
+  return text
+}
+
+/** `/v1=2027-01-01` or, with the end, `/v1=2027-01-01/2027-07-01`. */
+function deprecation(text: string): Deprecation {
+  const [, path, from, until] = /^(\/[^=]*)=([\d-]+)(?:\/([\d-]+))?$/.exec(text) ?? []
+  const since = dateOf(from)
+  const sunset = dateOf(until)
+  if (path === undefined || since === undefined || (until !== undefined && !(sunset && sunset > since))) {
+    throw new Error(
+      `be paths with the date of their deprecation and perhaps a later one of their end, which '${text}' is not`,
+    )
+  }
+  return { path, since, sunset }
+}
+
+/** The beginning of a day in UTC; undefined if there is no such day. */
+function dateOf(text = ''): Date | undefined {
+  const date = new Date(`${text}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text) ? date : undefined
+}
+
+function roleName(pair: string): [string, string] {
   const match = /^(.+)=(viewer|submitter|worker|admin)$/.exec(pair)
   if (match === null) {
-    throw new ConfigError(
-      `FLOWFORGE_OIDC_ROLES must be pairs of a provider's role and viewer, submitter, worker or admin, but has '${pair}'; example: FLOWFORGE_OIDC_ROLES=ops=admin,devs=submitter`,
-    )
+    throw new Error(`be pairs of a provider's role and viewer, submitter, worker or admin, which '${pair}' is not`)
   }
   return [match[1]!, match[2]!]
 }

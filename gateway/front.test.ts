@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok, throws } from 'node:assert/strict'
+import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
@@ -7,7 +7,6 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { get } from 'node:http'
 import { defaultScope, identityOf } from '@flowforge/runtime/identity'
 import { testCertificates } from '@flowforge/runtime/testing/certificates'
-import { readGatewayConfig } from './config.ts'
 import { startBehind, type Behind } from './testing/setup.ts'
 
 const path = '/v1/projects/a/tasks'
@@ -151,26 +150,3 @@ test('behind a proxy of ours that ended TLS browsers are asked to insist on it t
   const wary = await startBehind(t)
   equal((await wary.call('GET', path, { headers })).headers.has('strict-transport-security'), false)
 })
-
-for (const [name, value] of [
-  ['FLOWFORGE_TRUSTED_PROXIES', '10.0.0.0/8,everybody'],
-  ['FLOWFORGE_DEPRECATED_PATHS', '/v1'],
-  ['FLOWFORGE_DEPRECATED_PATHS', '/v1=2027-13-01'],
-  ['FLOWFORGE_REDIS_URL', 'http://redis:6379'],
-  ['FLOWFORGE_TLS_KEY', '/etc/tls/tls.key'],
-  ['FLOWFORGE_RATE_LIMIT_PER_MINUTE', 'many'],
-] as const) {
-  test(`${name}=${value} is refused with one line that names it`, () => {
-    const env = {
-      FLOWFORGE_CERTIFICATES: 'x',
-      FLOWFORGE_TASKS_ADDRESS: 'a:1',
-      FLOWFORGE_ACCOUNTS_ADDRESS: 'a:1',
-      FLOWFORGE_NOTIFICATIONS_ADDRESS: 'a:1',
-      [name]: value,
-    }
-    throws(
-      () => readGatewayConfig(env),
-      (error: Error) => error.name === 'ConfigError' && error.message.includes(name) && !error.message.includes('\n'),
-    )
-  })
-}

@@ -12,7 +12,7 @@ import { adminPlaces } from './admin.ts'
 import { apiKeys } from './api-keys.ts'
 import { authenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
-import { addressLimit, deprecations, hasPeers, oidcOptions, tlsFiles, type GatewayConfig } from './config.ts'
+import { addressLimit, hasPeers, oidcOptions, redisOptions, tlsFiles, type GatewayConfig } from './config.ts'
 import { canHaveRequestId, fillRequestId } from './idempotency.ts'
 import { openCache } from './cache/open-cache.ts'
 import { TrustedProxies } from './client-address.ts'
@@ -59,7 +59,8 @@ export async function startGateway(
   const keys = apiKeys(upstreams.accounts, config.keyCacheMs, log)
   const provider = oidcOptions(config)
   const authenticate = authenticator(keys.verify, provider && oidc(provider))
-  const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, config.redisAuthority, log)
+  const sharing = redisOptions(config)
+  const redis = sharing && connectRedis(sharing, log)
   const limit = limits({ principal: config.rateLimitPerMinute, address: addressLimit(config) }, redis)
   const transcoder = createTranscoder({
     descriptors: descriptorSet(),
@@ -107,7 +108,7 @@ export async function startGateway(
       proxies: new TrustedProxies(config.trustedProxies),
       corsOrigins: config.corsOrigins,
       hstsSeconds: config.hstsMs / 1_000,
-      deprecations: deprecations(config),
+      deprecations: config.deprecations,
     },
     limits: limit,
     places: new Map([

@@ -33,7 +33,7 @@ test(
   async (t) => {
     const { folder, authority, replace } = await certificates(t)
     const server = await startRedis(t, folder)
-    const redis = connectRedis(server.url, authority, quietLog)
+    const redis = connectRedis({ url: server.url, authority }, quietLog)
     t.after(() => redis.destroy())
     await until(() => redis.isReady)
     await server.stop()
@@ -49,7 +49,7 @@ test('a Redis of another authority is not spoken to', { skip: withoutRedis }, as
   const { folder } = await certificates(t)
   const { authority: other } = await certificates(t)
   const server = await startRedis(t, folder)
-  const redis = connectRedis(server.url, other, quietLog)
+  const redis = connectRedis({ url: server.url, authority: other }, quietLog)
   t.after(() => redis.destroy())
   const [error] = await new Promise<[Error]>((resolve) => redis.on('error', (...args: [Error]) => resolve(args)))
   equal((error as NodeJS.ErrnoException).code, 'SELF_SIGNED_CERT_IN_CHAIN')
@@ -57,7 +57,7 @@ test('a Redis of another authority is not spoken to', { skip: withoutRedis }, as
 })
 
 test('an authority that cannot be read is told with its variable', () => {
-  const connect = async () => connectRedis('rediss://localhost:1', '/nowhere/ca.pem', quietLog)
+  const connect = async () => connectRedis({ url: 'rediss://localhost:1', authority: '/nowhere/ca.pem' }, quietLog)
   return rejects(
     connect,
     (error: Error) => error instanceof ConfigError && error.message.startsWith('FLOWFORGE_REDIS_AUTHORITY'),

@@ -11,12 +11,16 @@ export type Redis = ReturnType<typeof open>
 const commandMsMax = 250
 const reconnectMs = 500
 
-/**
- * Connects in the background, again and again whenever the connection is lost. `authority` is the file of those who may have
- * signed the server's certificate; the public ones when undefined.
- */
-export function connectRedis(url: string, authority: string | undefined, log: Logger): Redis {
-  const redis = open(url, authority)
+export interface RedisOptions {
+  /** `redis://`, or `rediss://` for TLS. */
+  readonly url: string
+  /** The file of those who may have signed the server's certificate; the public ones when undefined. */
+  readonly authority: string | undefined
+}
+
+/** Connects in the background, again and again whenever the connection is lost. */
+export function connectRedis(options: RedisOptions, log: Logger): Redis {
+  const redis = open(options)
   let isTold = false
   redis.on('error', (error: Error) => {
     // Each attempt to reconnect ends here; only the first is news.
@@ -32,7 +36,7 @@ export function connectRedis(url: string, authority: string | undefined, log: Lo
   return redis
 }
 
-function open(url: string, authority: string | undefined) {
+function open({ url, authority }: RedisOptions) {
   // Each connection looks into this list, so a renewed authority is trusted from the next one on.
   const trusted = authority === undefined ? undefined : { tls: true as const, ca: [readAuthority(authority)] }
   const reconnectStrategy = (): number => {

@@ -11,6 +11,8 @@ import {
   path,
   postgresUrl,
   readConfig,
+  redisUrl,
+  resourceId,
   target,
   text,
   type Variable,
@@ -69,6 +71,7 @@ const refusals: [variable: Variable<unknown>, value: string, reason: string][] =
   [address('V'), 'localhost', 'be host:port'],
   [address('V'), 'localhost:70000', 'be host:port'],
   [address('V'), 'http://x:1', 'be host:port'],
+  [target('V'), 'a:0', 'be host:port'],
   [target('V'), 'ipv4:10.0.0.1:1,10.0.0.2:x', 'be host:port, dns:///host:port or ipv4:'],
   [integer('V', { min: 1, max: 5 }), '6', 'be a whole number from 1 to 5'],
   [integer('V'), '1.5', 'be a whole number'],
@@ -76,6 +79,8 @@ const refusals: [variable: Variable<unknown>, value: string, reason: string][] =
   [duration('V'), '5', 'be a duration'],
   [oneOf('V', ['a', 'b']), 'c', 'be one of a, b'],
   [postgresUrl('V'), 'mysql://x', 'be a postgres:// URL'],
+  [redisUrl('V'), 'redis:6379', 'be a redis:// or rediss:// URL'],
+  [resourceId('V'), 'projects/a', 'be 1 to 63 lower-case letters'],
   [httpUrl('V'), 'localhost:4317', 'be an http:// or https:// URL'],
 ]
 

@@ -25,6 +25,8 @@ interface Common<D> {
   default?: D
   /** Unset is fine and reads as `undefined`. */
   optional?: boolean
+  /** What a message shows as a right value; the default, or one of the kind, if undefined. */
+  example?: string
 }
 
 /** Reads every variable of `spec`, or throws a `ConfigError` about the first that is missing or wrong. */
@@ -62,12 +64,13 @@ function variable<T>(
   options: Common<NoInfer<T>>,
   parse: (text: string) => T,
 ): Variable<T> {
-  return { name, example, default: options.default, optional: options.optional ?? false, parse }
+  const { default: fallback, optional = false } = options
+  return { name, example: options.example ?? example, default: fallback, optional, parse }
 }
 
 /** `host:port`; port 0 asks the system for a free one. */
 export function address(name: string, options: Common<string> = {}): Variable<string> {
-  return variable(name, '127.0.0.1:7101', options, (value) => {
+  return variable(name, options.default ?? '127.0.0.1:7101', options, (value) => {
     if (!isHostAndPort(value)) throw new Error('be host:port')
     return value
   })
@@ -77,7 +80,8 @@ export function address(name: string, options: Common<string> = {}): Variable<st
 export function target(name: string, options: Common<string> = {}): Variable<string> {
   return variable(name, '127.0.0.1:7101', options, (value) => {
     const addresses = value.startsWith('ipv4:') ? value.slice(5).split(',') : [value.replace(/^dns:\/\/\//, '')]
-    if (!addresses.every(isHostAndPort)) throw new Error('be host:port, dns:///host:port or ipv4:address:port,…')
+    if (!addresses.every((one) => isHostAndPort(one) && !one.endsWith(':0')))
+      throw new Error('be host:port, dns:///host:port or ipv4:address:port,…')
     return value
   })
 }
@@ -93,7 +97,10 @@ export function postgresUrl(name: string, options: Common<string> = {}): Variabl
 /** A Redis connection URL. */
 export function redisUrl(name: string, options: Common<string> = {}): Variable<string> {
   return variable(name, 'redis://127.0.0.1:6379', options, (value) => {
-    if (!/^rediss?:$/.test(URL.parse(value)?.protocol ?? '')) throw new Error('be a redis:// or rediss:// URL')
+    const url = URL.parse(value)
+    if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
+      throw new Error('be a redis:// or rediss:// URL')
+    }
     return value
   })
 }
@@ -158,13 +165,27 @@ export function text(name: string, options: Common<string> = {}): Variable<strin
   return variable(name, 'text', options, (value) => value)
 }
 
+/** A resource's own part of its name, as the APIs take it: `default` of `projects/default`. */
+export function resourceId(name: string, options: Common<string> = {}): Variable<string> {
+  return variable(name, 'default', options, (value) => {
+    if (!/^[a-z0-9-]{1,63}$/.test(value)) throw new Error('be 1 to 63 lower-case letters, digits and hyphens')
+    return value
+  })
+}
+
 /** Words separated by commas; blanks around them do not count. */
 export function list(name: string, options: Common<string[]> = {}): Variable<string[]> {
+  return listOf(name, options, (word) => word)
+}
+
+/** The same of words that mean something; `read` throws as `Variable.parse` does. */
+export function listOf<T>(name: string, options: Common<T[]>, read: (word: string) => T): Variable<T[]> {
   return variable(name, 'one,two', options, (value) =>
     value
       .split(',')
       .map((word) => word.trim())
-      .filter((word) => word !== ''),
+      .filter((word) => word !== '')
+      .map((word) => read(word)),
   )
 }
 
