@@ -36,6 +36,15 @@ test('OPTIONS tells the methods of a path without a key, and 404 where there is 
   equal((await behind.call('OPTIONS', '/nowhere', { key: '' })).status, 404)
 })
 
+test('whether it is alive is read without a key, and only read', async (t) => {
+  const behind = await startBehind(t)
+  const answer = await behind.call('GET', '/healthz', { key: '' })
+  deepEqual([answer.status, answer.text], [200, 'ok\n'])
+  const written = await behind.call('POST', '/healthz', { key: '', body: {} })
+  deepEqual([written.status, written.headers.get('allow')], [405, 'GET, HEAD'])
+  equal((await behind.call('OPTIONS', '/healthz', { key: '' })).headers.get('allow'), 'GET, HEAD, OPTIONS')
+})
+
 test('a HEAD is a GET without the body', async (t) => {
   const behind = await startBehind(t)
   behind.handlers['getTask'] = async () => ({ name: 'projects/a/tasks/1' })

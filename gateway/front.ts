@@ -1,7 +1,7 @@
 /**
  * What a request meets before it is transcoded:
  *
- *     headers of the answer ─► OPTIONS ─► health ─► limit of the address ─► pages ─► admin ─► the transcoder
+ *     headers of the answer ─► OPTIONS ─► limit of the address, but not of health ─► places ─► the transcoder
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { status } from '@grpc/grpc-js'
@@ -26,16 +26,26 @@ export interface FrontOptions {
   readonly transcoder: Transcoder
 }
 
+/** Whether the gateway is alive, however much whoever asks that may ask for. */
+const health: Place = {
+  methods: ['GET', 'HEAD'],
+  async answer(request, response) {
+    response.writeHead(200, { 'content-type': 'text/plain' }).end(request.method === 'HEAD' ? undefined : 'ok\n')
+  },
+}
+
 /** Answers a request, whatever it is; never rejects. */
 export function createFront({ headers, limits, places, transcoder }: FrontOptions) {
   const answer = async (request: IncomingMessage, response: ServerResponse, path: string): Promise<void> => {
-    const place = places.get(path)
+    const place = path === '/healthz' ? health : places.get(path)
     if (request.method === 'OPTIONS') {
       const methods = place?.methods ?? transcoder.allowedMethods(path)
       if (methods.length > 0 || path === '*') return answerOptions(request, response, methods)
     }
-    const counting = limits.ofAddress(limitedAddress(headers.proxies.clientOf(request)), response)
-    if (counting !== undefined) await counting
+    if (place !== health) {
+      const counting = limits.ofAddress(limitedAddress(headers.proxies.clientOf(request)), response)
+      if (counting !== undefined) await counting
+    }
     if (place === undefined) return transcoder.handle(request, response)
     if (!place.methods.includes(request.method ?? '')) {
       throw new RpcError(status.UNIMPLEMENTED, `only ${place.methods.join(', ')} is possible here`, {
@@ -49,12 +59,8 @@ export function createFront({ headers, limits, places, transcoder }: FrontOption
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     prepareResponse(request, response, headers)
     const url = request.url ?? '/'
-    const path = url.split('?', 1)[0]!
-    if (path === '/healthz' && request.method !== 'OPTIONS') {
-      return void response.writeHead(200, { 'content-type': 'text/plain' }).end(request.method === 'HEAD' ? '' : 'ok\n')
-    }
     try {
-      await answer(request, response, path)
+      await answer(request, response, url.split('?', 1)[0]!)
     } catch (error) {
       const isMeant = error instanceof RpcError
       transcoder.refuse(

@@ -242,22 +242,28 @@ test('what the gateway itself refuses carries a stable reason too', async (t) =>
   deepEqual(reasons, ['NOT_FOUND', 'METHOD_NOT_ALLOWED', 'INVALID_ARGUMENT', 'MEDIA_TYPE'])
 })
 
-for (const [what, bytes, code] of [
-  ['bytes that are no HTTP', '\x00\x01\x02\r\n\r\n', 400],
-  ['headers over 16 KiB', `GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
-  ['two lengths', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n', 400],
+for (const [what, bytes, code, reason] of [
+  ['bytes that are no HTTP', '\x00\x01\x02\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  ['headers over 16 KiB', `GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'HEAD_TOO_LARGE'],
+  [
+    'two lengths',
+    'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n',
+    400,
+    'MALFORMED_REQUEST',
+  ],
   [
     'a body of 10 MB',
     `POST ${tasksPath} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer admin\r\ncontent-length: 10000000\r\n\r\n`,
     413,
+    'BODY_TOO_LARGE',
   ],
 ] as const) {
-  test(`${what} are ${code}, and the connection ends`, async (t) => {
+  test(`${what} are ${code} ${reason}, and the connection ends`, async (t) => {
     const behind = await startBehind(t)
     const socket = connect(behind.gateway.port, '127.0.0.1')
     socket.write(bytes)
     const [data] = (await once(socket, 'data')) as [Buffer]
-    match(data.toString(), new RegExp(`^HTTP/1\\.1 ${code} `))
+    match(data.toString(), new RegExp(`^HTTP/1\\.1 ${code} [^]*"reason":"${reason}","domain":"flowforge.dev"`))
     await once(socket, 'close')
     equal((await behind.call('GET', tasksPath)).status, 200)
   })

@@ -119,6 +119,7 @@ export async function startGateway(
         policies,
         version: manifest.version,
         takesRequestId: canHaveRequestId,
+        takesLastEventId: ({ method }) => watchedFields(method) !== undefined,
       }),
     ]),
     transcoder,

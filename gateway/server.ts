@@ -2,11 +2,14 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { status } from '@grpc/grpc-js'
 import { splitAddress } from '@flowforge/grpc/split-address'
 import { listenError } from '@flowforge/runtime/listen'
 import type { Logger } from '@flowforge/runtime/log'
 import { HeldResponse } from './held-response.ts'
+import { errorDomain } from './refusal.ts'
 import { followTls, readTls, type TlsFiles } from './tls.ts'
+import { RpcError } from './transcoder/transcoder.ts'
 
 export interface HttpServer {
   readonly port: number
@@ -107,11 +110,29 @@ function listening(server: Server, listen: string): Promise<void> {
 /** What is no HTTP gets an answer of its own, since no request exists that could be answered. */
 function refuseSocket(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
-  const body = JSON.stringify({
-    error: { code, message: 'the request is not HTTP as we understand it', status: 'INVALID_ARGUMENT', details: [] },
-  })
+  const refused = brokenRequest(error.code).withInfo(errorDomain)
+  const body = JSON.stringify({ error: refused })
   socket.end(
-    `HTTP/1.1 ${code} ${STATUS_CODES[code]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 ${refused.httpStatus} ${STATUS_CODES[refused.httpStatus]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
+}
+
+/** What is wrong with a request of which there is no whole head, by Node's code of it. */
+function brokenRequest(code: string | undefined): RpcError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new RpcError(status.RESOURCE_EXHAUSTED, 'the head of the request is too large', {
+        httpStatus: 431,
+        reason: 'HEAD_TOO_LARGE',
+      })
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new RpcError(status.DEADLINE_EXCEEDED, 'the request did not come in time', {
+        httpStatus: 408,
+        reason: 'REQUEST_TOO_SLOW',
+      })
+    default:
+      return new RpcError(status.INVALID_ARGUMENT, 'the request is not HTTP as we understand it', {
+        reason: 'MALFORMED_REQUEST',
+      })
+  }
 }

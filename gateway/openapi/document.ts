@@ -5,7 +5,9 @@ import type { Route } from '../transcoder/transcoder.ts'
 import { behaviorOf } from './behavior.ts'
 import { commentOf, firstSentence } from './comments.ts'
 import { exampleOf } from './examples.ts'
-import { headerParameters, identifierNames, pathOf, queryOf } from './parameters.ts'
+import { answerHeaders, answerHeadersOf, requestHeaders, requestHeadersOf } from './headers.ts'
+import { ownPaths, ownSchemas, ownTag } from './own-paths.ts'
+import { identifierNames, pathOf, queryOf } from './parameters.ts'
 import { SchemaBook, type Schema } from './schemas.ts'
 
 /** What the document is made from. */
@@ -17,6 +19,8 @@ export interface DocumentSource {
   readonly version: string
   /** Whether a request of this route can have a request ID. */
   takesRequestId(route: Route): boolean
+  /** Whether a broken stream of events of this route can be taken up again. */
+  takesLastEventId(route: Route): boolean
 }
 
 /** An OpenAPI document, as far as we write one. */
@@ -30,7 +34,7 @@ export interface OpenApi {
   readonly components: {
     readonly schemas: Readonly<Record<string, Schema>>
     readonly parameters: Readonly<Record<string, unknown>>
-    readonly headers: Readonly<Record<string, unknown>>
+    readonly headers: Readonly<Record<string, Schema>>
     readonly responses: Readonly<Record<string, unknown>>
     readonly securitySchemes: Readonly<Record<string, unknown>>
   }
@@ -42,6 +46,10 @@ export type Operation = Readonly<Record<string, unknown>> & {
   readonly description: string
   readonly parameters: readonly Readonly<Record<string, unknown>>[]
 }
+
+const description = `Tasks that run later, elsewhere, or reliably. Every call is also a gRPC method of the same name.
+
+Whatever is read by GET can also be asked for by HEAD. \`Grpc-Metadata-X\` goes to the service as metadata \`x\`, what it answers so comes back so; \`traceparent\`, \`tracestate\` and \`baggage\` continue a trace. Large answers are compressed as \`Accept-Encoding\` allows.`
 
 /** Writes the document. */
 export function openApiDocument(source: DocumentSource): OpenApi {
@@ -67,17 +75,17 @@ export function openApiDocument(source: DocumentSource): OpenApi {
     info: {
       title: 'FlowForge',
       version,
-      description: 'Tasks that run later, elsewhere, or reliably. Every call is also a gRPC method of the same name.',
+      description,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
     security: [{ bearer: [] }],
-    tags: [...services].map(([name, description]) => ({ name, description })),
-    paths,
+    tags: [...[...services].map(([name, about]) => ({ name, description: about })), ownTag],
+    paths: { ...paths, ...ownPaths },
     components: {
-      schemas: { ...book.schemas, Error: errorSchema(error) },
-      parameters: headerParameters,
-      headers,
+      schemas: { ...book.schemas, ...ownSchemas, Error: errorSchema(error) },
+      parameters: requestHeaders,
+      headers: answerHeaders,
       responses: { Error: errorResponse },
       securitySchemes: {
         bearer: {
@@ -101,12 +109,7 @@ function operationOf(
   const { method } = route
   const comment = commentOf(method)
   const roles = [...(policies.get(route.path)?.roles ?? [])]
-  const isRead = route.httpMethod === 'GET'
-  const shared = [
-    ...(source.takesRequestId(route) ? ['IdempotencyKey'] : []),
-    ...(isRead ? ['IfNoneMatch'] : []),
-    'RequestTimeout',
-  ]
+  const isRead = isConditional(route)
   const body = bodyOf(source, route, book)
   return {
     operationId: `${method.parent.name}_${method.name}${count === 1 ? '' : count}`,
@@ -121,7 +124,11 @@ function operationOf(
     parameters: [
       ...pathParameters,
       ...queryOf(registry, route, book),
-      ...shared.map((name) => ({ $ref: `#/components/parameters/${name}` })),
+      ...requestHeadersOf({
+        isRead,
+        takesRequestId: source.takesRequestId(route),
+        takesLastEventId: source.takesLastEventId(route),
+      }),
     ],
     ...(body && { requestBody: body }),
     responses: {
@@ -159,46 +166,37 @@ function bodyOf({ registry }: DocumentSource, route: Route, book: SchemaBook): S
   }
 }
 
-function answerOf({ registry }: DocumentSource, { method, httpMethod }: Route, book: SchemaBook): Schema {
+/** Whether an answer has a validator: one that was read, and at once. */
+function isConditional({ method, httpMethod }: Route): boolean {
+  return httpMethod === 'GET' && method.methodKind === 'unary'
+}
+
+function answerOf({ registry }: DocumentSource, route: Route, book: SchemaBook): Schema {
+  const { method } = route
   const schema = book.message(method.output)
   const example = exampleOf(registry, method.output, 'answer')
-  const every = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } }
   if (method.methodKind === 'server_streaming') {
     const name = String(schema['$ref']).split('/').at(-1)
     return {
-      description: `One ${name} after the other: a line \`{"result": …}\` each, or events for \`Accept: text/event-stream\`. A line or event \`error\` ends a stream that failed.`,
-      headers: every,
+      description: `One ${name} after the other: a line \`{"result": …}\` each, or events for \`Accept: text/event-stream\`. A line or event \`error\` ends a stream that failed. \`$alt=sse\` in the query asks for events too, \`$alt=json\` for one JSON array.`,
+      headers: answerHeadersOf('other'),
       content: {
         'application/x-ndjson': { schema: { type: 'string' }, example: `${JSON.stringify({ result: example })}\n` },
         'text/event-stream': { schema: { type: 'string' }, example: `id: 1\ndata: ${JSON.stringify(example)}\n\n` },
       },
     }
   }
-  const read = { ETag: { $ref: '#/components/headers/ETag' }, 'X-Cache': { $ref: '#/components/headers/X-Cache' } }
   return {
     description: commentOf(method.output) || 'Done.',
-    headers: httpMethod === 'GET' ? { ...every, ...read } : every,
+    headers: answerHeadersOf(isConditional(route) ? 'read' : 'other'),
     content: { 'application/json': { schema, example } },
   }
-}
-
-const headers = {
-  'X-Request-Id': { description: 'The ID of this request, also in the logs.', schema: { type: 'string' } },
-  ETag: { description: 'Of this answer, for `If-None-Match`.', schema: { type: 'string' } },
-  'X-Cache': {
-    description: 'Whether an earlier answer was used.',
-    schema: { type: 'string', enum: ['HIT', 'MISS', 'BYPASS'] },
-  },
-  'Retry-After': { description: 'Seconds after which a repeat makes sense.', schema: { type: 'integer', minimum: 0 } },
 }
 
 const errorResponse = {
   description:
     'Refused or failed. `details` tell more: an ErrorInfo with a stable reason always, the fields at fault, when to try again.',
-  headers: {
-    'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' },
-    'Retry-After': { $ref: '#/components/headers/Retry-After' },
-  },
+  headers: answerHeadersOf('refused'),
   content: {
     'application/json': {
       schema: { $ref: '#/components/schemas/Error' },

@@ -1,5 +1,6 @@
 /** The API as one page to read: no script, nothing from elsewhere. Written from the OpenAPI document. */
 import type { OpenApi, Operation } from './document.ts'
+import { everyRequest, requestHeaders } from './headers.ts'
 import { pageStyle } from './page-style.ts'
 import type { Schema } from './schemas.ts'
 
@@ -36,11 +37,16 @@ export function apiPage(document: OpenApi): string {
 <style>${pageStyle}</style>
 </head>
 <body>
-<nav><strong>${escape(String(document.info['title']))} API</strong><ul>${navigation}<li><a href="#schemas">Schemas</a></li></ul></nav>
+<nav><strong>${escape(String(document.info['title']))} API</strong><ul>${navigation}<li><a href="#headers">Headers</a></li><li><a href="#schemas">Schemas</a></li></ul></nav>
 <main>
 <header><h1>${escape(String(document.info['title']))} API</h1>${prose(String(document.info['description']))}
 ${prose('Every call needs an API key: `Authorization: Bearer KEY`. The same as a document for tools: ')}<p><a href="/openapi.json">/openapi.json</a></p></header>
 ${sections.map(({ html }) => html).join('\n')}
+<section id="headers"><h2>Headers</h2>
+<h3>Of every request</h3><dl>${everyRequest.map((name) => parameterHtml(requestHeaders[name])).join('')}</dl>
+<h3>Of answers</h3><dl>${Object.entries(document.components.headers)
+    .map(([name, header]) => parameterHtml({ name, ...header }))
+    .join('')}</dl></section>
 <section id="schemas"><h2>Schemas</h2>${schemas.join('\n')}</section>
 </main>
 </body>
@@ -51,7 +57,7 @@ ${sections.map(({ html }) => html).join('\n')}
 function operationHtml(document: OpenApi, path: string, method: string, operation: Operation): string {
   const body = operation['requestBody'] as Body | undefined
   const answer = (operation['responses'] as Record<string, Body>)['200']!
-  const parameters = operation.parameters.map((parameter) => resolve(document, parameter))
+  const parameters = operation.parameters.map((parameter) => resolve(document, parameter)).filter(isOwn)
   return `<article id="${operation.operationId}">
 <h3>${escape(operation.operationId.split('_')[1]!)}</h3>
 <p class="line"><b class="${method}">${method.toUpperCase()}</b> <code>${escape(path).replaceAll(/\{\w+\}/g, '<i>$&</i>')}</code></p>
@@ -68,12 +74,17 @@ function resolve(document: OpenApi, parameter: Schema): Schema {
   return name === undefined ? parameter : (document.components.parameters[name] as Schema)
 }
 
+/** Whether not every request takes it. */
+function isOwn(parameter: Schema): boolean {
+  return everyRequest.every((name) => requestHeaders[name] !== parameter)
+}
+
 function parameterHtml(parameter: Schema): string {
   const notes = [
-    String(parameter['in']),
+    textOf(parameter['in']),
     typeHtml(parameter['schema'] as Schema),
     ...(parameter['required'] === true ? ['required'] : []),
-  ]
+  ].filter((note) => note !== '')
   return `<dt><code>${escape(String(parameter['name']))}</code> <small>${notes.join(', ')}</small></dt><dd>${prose(textOf(parameter['description']))}</dd>`
 }
 

@@ -86,28 +86,3 @@ function queryParameter(registry: FileRegistry, field: DescField, name: string, 
     schema: schema as Schema,
   }
 }
-
-/** Headers that operations share; `components.parameters`. */
-export const headerParameters: Readonly<Record<string, Parameter>> = {
-  IdempotencyKey: {
-    name: 'Idempotency-Key',
-    in: 'header',
-    description:
-      'Makes repeats of a call one call: the `request_id` of the request. With another body it is refused as 422.',
-    schema: { type: 'string', minLength: 1, maxLength: 128, pattern: '^[!-~]+$' },
-    example: 'order-17',
-  },
-  IfNoneMatch: {
-    name: 'If-None-Match',
-    in: 'header',
-    description: 'The `ETag` of an earlier answer: while the answer would be the same it is 304 without a body.',
-    schema: { type: 'string' },
-  },
-  RequestTimeout: {
-    name: 'Request-Timeout',
-    in: 'header',
-    description: 'How long the caller will wait, in seconds.',
-    schema: { type: 'string', pattern: '^[0-9]{1,5}(\\.[0-9]{1,3})?$' },
-    example: '2.5',
-  },
-}
