@@ -27,6 +27,13 @@ function theirMessage(content: unknown): string {
   return (content as { message?: string } | null)?.message ?? ''
 }
 
+const percentInPath: Explanation = {
+  name: 'percent in a path',
+  rule: 'a variable of several segments is decoded except for %2F (http.proto); grpc-gateway decodes that too, and keeps other reserved characters encoded',
+  explains: (difference) =>
+    difference.request.rule.pieces.some((piece) => 'variable' in piece && piece.pattern !== '*') && isAlike(difference),
+}
+
 export const explanations: readonly Explanation[] = [
   {
     name: 'method',
@@ -86,13 +93,7 @@ export const explanations: readonly Explanation[] = [
     rule: 'bytes that are no UTF-8 and half surrogate pairs are refused; grpc-gateway puts U+FFFD in their place or fails inside (500)',
     explains: weRefuse(/half a surrogate pair$|^the path is not percent-encoded UTF-8$/),
   },
-  {
-    name: 'percent in a path',
-    rule: 'a variable of several segments is decoded except for %2F (http.proto); grpc-gateway decodes that too, and keeps other reserved characters encoded',
-    explains: (difference) =>
-      difference.request.rule.pieces.some((piece) => 'variable' in piece && piece.pattern !== '*') &&
-      isAlike(difference),
-  },
+  percentInPath,
   {
     name: 'path over body',
     rule: 'what the path binds replaces what the body says of that field, which is not looked at; grpc-gateway judges it first',
@@ -131,10 +132,14 @@ export const explanations: readonly Explanation[] = [
   {
     name: 'no body',
     rule: 'a request without a body leaves its body field absent; grpc-gateway makes it an empty message',
-    explains: ({ request, ours, theirs }) =>
-      !request.body &&
-      request.rule.body === 'nested' &&
-      isDeepStrictEqual({ nested: {}, ...(ours.content as object) }, theirs.content),
+    explains({ request, ours, theirs }) {
+      if (request.body || request.rule.body !== 'nested' || ours.status !== 200) return false
+      const filled = { ...ours, content: { nested: {}, ...(ours.content as object) } }
+      // What is left may be a matter of the path.
+      return (
+        isDeepStrictEqual(filled.content, theirs.content) || percentInPath.explains({ request, ours: filled, theirs })
+      )
+    },
   },
   {
     name: 'mask into a Struct',
