@@ -18,6 +18,8 @@ export class Installation {
   readonly namespace: string
   readonly release = 'flowforge'
   readonly values: string[]
+  /** Whether there is something to try the rest on. */
+  isInstalled = false
 
   /** `values` are those of every install and upgrade: `key=value`. */
   constructor(namespace: string, values: string[]) {
@@ -42,6 +44,7 @@ export class Installation {
 
   async install(): Promise<void> {
     await this.helm(['install', this.release, chart, '--wait', '--timeout', '5m', ...this.#set([])])
+    this.isInstalled = true
   }
 
   async upgrade(values: string[]): Promise<void> {
