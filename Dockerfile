@@ -19,7 +19,9 @@ RUN node --input-type=module --eval "(await import('./proto/generate.ts')).gener
 
 # For compose's profile `dev`: the sources, run by type stripping, restarted when they change.
 FROM source AS dev
-ENV NODE_ENV=development
+ENV NODE_ENV=development \
+    FLOWFORGE_LISTEN=0.0.0.0:7101 \
+    FLOWFORGE_ADMIN_LISTEN=0.0.0.0:9101
 USER 1000:1000
 ENTRYPOINT ["node", "--watch", "--watch-preserve-output"]
 
