@@ -8,7 +8,7 @@ import { ConfigError, duration, oneOf, readConfig } from './config.ts'
 import { createHealth, type Health } from './health.ts'
 import { createLogger, logLevels, type Logger } from './log.ts'
 import { collectProcessMetrics } from './metrics.ts'
-import { collectYoungAlone } from './one-processor.ts'
+import { collectAlone } from './one-processor.ts'
 import { startTelemetry } from './telemetry.ts'
 
 /** All stops together get this long; Kubernetes kills after 30 s, the launcher after 10. */
@@ -42,7 +42,7 @@ export async function runProcess(component: string, main: (context: ProcessConte
     const config = readConfig(spec)
     log = createLogger(component, config.level)
     collectProcessMetrics()
-    collectYoungAlone()
+    collectAlone()
     const stopTelemetry = await startTelemetry(component)
     await live(main, log, stopTelemetry, config.shutdownDelayMs)
   } catch (error) {

@@ -1,11 +1,11 @@
 /** The load on one gateway, in a process of its own. The argument and what it prints are JSON. */
 import { setFlagsFromString } from 'node:v8'
-import { collectYoungAlone } from '@flowforge/runtime/one-processor'
+import { collectAlone } from '@flowforge/runtime/one-processor'
 import { HttpClient } from '../http-client.ts'
 import type { Load, LoadResult } from '../load.ts'
 
 const load = JSON.parse(process.argv[2]!) as Load
-collectYoungAlone()
+collectAlone()
 // The optimizing compiler takes 10 ms at a time from the core on which the services answer: with a rate that is the 99th
 // percentile, whichever gateway it is.
 if (load.ratePerSecond !== undefined) setFlagsFromString('--no-turbofan')

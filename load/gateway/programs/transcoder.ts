@@ -5,9 +5,9 @@ import { Client, credentials } from '@grpc/grpc-js'
 import { createTranscoder, grpcUpstream, type Upstream } from '@flowforge/gateway/transcoder/transcoder'
 import { descriptorSet } from '@flowforge/proto/descriptors'
 import { UnaryChannel } from '@flowforge/grpc/unary/channel'
-import { collectYoungAlone } from '@flowforge/runtime/one-processor'
+import { collectAlone } from '@flowforge/runtime/one-processor'
 
-collectYoungAlone()
+collectAlone()
 const target = process.argv[2]!
 const channel = new UnaryChannel({ target, tls: undefined, attemptsMax: 1, answerBytesMax: 1 << 24 })
 const upstream: Upstream = {
