@@ -43,6 +43,7 @@ export class WorkStream {
   #silenceTimer: NodeJS.Timeout | undefined
   #silenceMs = silenceMsMax
   readonly #outcomes: Outcome[] = []
+  #isEnded = false
   #isClosed = false
 
   constructor(to: ConnectionOptions, hello: WorkRequest_Hello, events: WorkStreamEvents) {
@@ -58,9 +59,9 @@ export class WorkStream {
     this.send({ $case: 'hello', value: hello })
   }
 
-  /** Sends a message; one sent on a closed stream is gone, and the session says it again on the next. */
+  /** Sends a message; one sent on a stream that has ended is gone, and the session says it again on the next. */
   send(message: WorkRequestMessage): void {
-    if (!this.#isClosed) this.#call.write({ message })
+    if (!this.#isEnded && !this.#isClosed) this.#call.write({ message })
   }
 
   /** Reports an outcome, together with those that are reported in the same turn. */
@@ -77,6 +78,7 @@ export class WorkStream {
     if (this.#isClosed) return
     clearInterval(this.#heartbeatTimer)
     this.#flush()
+    this.#isEnded = true
     this.#call.end()
     // A server that does not answer is given up like one that does not answer heartbeats.
     this.#silenceTimer ??= setTimeout(() => this.#close(undefined), this.#silenceMs)

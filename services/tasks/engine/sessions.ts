@@ -67,13 +67,22 @@ export async function expireSession(pool: pg.Pool, { id, epoch }: Session, grace
   })
 }
 
-/** Forgets a session that holds no leases. */
-export async function closeSession(pool: pg.Pool, { id, epoch }: Session): Promise<void> {
-  await pool.query({
+/** Forgets a session that holds no leases; else tells which it holds, unless another stream has resumed it. */
+export async function closeSession(pool: pg.Pool, { id, epoch }: Session): Promise<LeaseKey[]> {
+  const { rowCount } = await pool.query({
     name: 'close-session',
     text: `delete from tasks.session where id = $1 and epoch = $2 and not exists (select from tasks.task where session_id = $1 and state = 3)`,
     values: [id, epoch],
   })
+  if (rowCount === 1) return []
+  const { rows } = await pool.query({
+    name: 'leases-of-closed-session',
+    text: `select left_over.* from tasks.session cross join lateral (
+        select project, task.id, attempt from tasks.task where session_id = $1 and state = 3 offset 0) as left_over
+      where session.id = $1 and epoch = $2`,
+    values: [id, epoch],
+  })
+  return rows.map((row) => ({ project: row.project, id: row.id, attempt: row.attempt, sessionId: id }))
 }
 
 export interface Renewal {

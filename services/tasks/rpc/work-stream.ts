@@ -54,6 +54,8 @@ export class WorkStream {
   heardMs = performance.now()
   /** True once the worker has closed its side and everything is answered. */
   isClosedByWorker = false
+  /** True once the worker has said that it takes nothing more, and leaves when it has finished. */
+  isDraining = false
   readonly #interrupt: (error: StatusError) => void
   readonly #tasks: Tasks
   readonly #call: BidiCall<WorkRequest, WorkResponse>
@@ -112,6 +114,7 @@ export class WorkStream {
         void this.#track(this.#progress(leaseKeyOf(message.value.lease, 'progress.lease'), message.value.progress))
         return
       case 'drain':
+        this.isDraining = true
         this.#capacity = 0
         return this.#updateRoom()
       default:

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { AttemptOutcome } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
 import { CreateTaskRequest } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
 import {
   WorkRequest,
@@ -156,6 +157,24 @@ test('the leases of a broken stream are given to another worker after the grace'
   deepEqual([again.task?.name, again.lease?.attempt], [name, 2])
   equal(again.task?.attempts[0]?.outcome, 4)
   second.break()
+})
+
+test('leases that were on their way to a worker that drains and leaves go to others, and none counts as lost', async (t) => {
+  const { create, get, open } = setup(t)
+  const { name } = await create()
+  const stream = open()
+  await stream.take('leases')
+  stream.send({ $case: 'drain', value: {} })
+  stream.close()
+  equal((await stream.ended()).code, 0)
+  const other = open()
+  other.succeed((await other.take('leases')).tasks[0]!)
+  await other.take('acknowledgement')
+  deepEqual(
+    (await get(name)).attempts.map(({ outcome }) => outcome),
+    [AttemptOutcome.ATTEMPT_OUTCOME_RELEASED, AttemptOutcome.ATTEMPT_OUTCOME_SUCCEEDED],
+  )
+  other.close()
 })
 
 test('a worker that falls silent loses its leases when its session expires, and learns it when it wakes', async (t) => {

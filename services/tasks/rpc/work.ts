@@ -8,14 +8,7 @@ import type { BidiHandler } from '@flowforge/runtime/server'
 import { invalidArgument } from '@flowforge/runtime/status'
 import { leaseId, type LeaseKey } from '../engine/fence.ts'
 import { readyQueues } from '../engine/queues.ts'
-import {
-  closeSession,
-  expireSession,
-  openSession,
-  resumeSession,
-  sessionLeases,
-  type Session,
-} from '../engine/sessions.ts'
+import { closeSession, expireSession, openSession, resumeSession, sessionLeases } from '../engine/sessions.ts'
 import { durationOf } from './task-message.ts'
 import { leaseKeyOf } from './lease-message.ts'
 import { parseProject } from './names.ts'
@@ -67,14 +60,20 @@ export function work(tasks: Tasks, streams: WorkStreams): BidiHandler<WorkReques
     } finally {
       streams.remove(stream)
       await engine.dispatcher.remove(stream.taker)
-      await end(tasks, session, stream.isClosedByWorker, streams.sessionGraceMs)
+      await end(tasks, stream, streams.sessionGraceMs)
     }
   }
 }
 
-async function end({ engine }: Tasks, session: Session, isClean: boolean, graceMs: number): Promise<void> {
+async function end(
+  { engine }: Tasks,
+  { session, isClosedByWorker, isDraining }: WorkStream,
+  graceMs: number,
+): Promise<void> {
   try {
-    if (isClean) await closeSession(engine.pool, session)
+    const left = isClosedByWorker ? await closeSession(engine.pool, session) : []
+    // On their way when the worker left: it never saw them. A worker that only died did not say that it would leave.
+    if (isDraining) engine.giveBack(left.map((lease) => ({ ...lease, session_id: String(lease.sessionId) })))
     // What the worker still holds, it may come back for.
     await expireSession(engine.pool, session, graceMs)
   } catch (error) {
