@@ -18,7 +18,7 @@ import type { Passengers } from './batch.ts'
 import { completedOf, completionValues, type Completed, type CompletedRow, type Success } from './complete.ts'
 import { insertStatement } from './create-statement.ts'
 import type { Taker } from './dispatcher.ts'
-import { isStartable, leasedRowOf, type UncertainLease, type Workers } from './hand-over.ts'
+import { isStartable, leasedRowOf, type Workers } from './hand-over.ts'
 import type { LeasedRow } from './lease.ts'
 import { readTasks } from './read.ts'
 import { isUnreadable, type Sealer } from './seal.ts'
@@ -171,7 +171,7 @@ async function insertTasks(
     for (const place of places) if (place) workers!.free(place)
     if (!isConflict(error) && !isDataError(error)) {
       // A lost connection does not say whether it was committed.
-      if (hasPlaces) workers!.giveBack(leasesOf(items, places))
+      for (const place of places) place?.doubt()
       passengers?.fail(error as Error)
       throw error
     }
@@ -202,13 +202,6 @@ function placesFor(items: NewTask[], workers: Workers): (Taker | undefined)[] {
   const inOrder = items.toSorted((one, other) => other.priority - one.priority)
   const taken = new Map(inOrder.map((item) => [item, placeOf(item)]))
   return items.map((item) => taken.get(item))
-}
-
-function leasesOf(items: NewTask[], places: (Taker | undefined)[]): UncertainLease[] {
-  return items.flatMap(({ project, id }, i) => {
-    const place = places[i]
-    return place ? [{ project, id, attempt: 1, session_id: String(place.sessionId) }] : []
-  })
 }
 
 /** What the statement answers with, in one row; of successes only if there were any. */

@@ -30,6 +30,8 @@ export interface Taker {
   leaseMs: number | null
   /** Receives leases; called only with at least one, and never with more than there was room for. */
   give: (rows: LeasedRow[]) => void
+  /** Called when a statement failed that may have leased for it all the same: nobody knows what else it holds. */
+  doubt: () => void
 }
 
 export interface DispatcherOptions {
@@ -50,8 +52,10 @@ export class Dispatcher {
   readonly #marked = new Set<number>()
   /** By queue the types, as `typesOf` names them, of which the last statement took less than it could: what is created of them now waits behind nothing. */
   readonly #emptied = new Map<number, Set<string>>()
-  /** Takers that are to be removed: they get what statements in flight lease for them, and nothing more. */
+  /** Takers that are to be removed. */
   readonly #leaving = new Set<Taker>()
+  /** Takers that get what statements in flight lease for them, and nothing more until those have ended. */
+  readonly #resting = new Map<Taker, Promise<void>>()
   /** Places that statements in flight may fill. */
   readonly #promised = new Map<Taker, number>()
   #onFreed: (() => void)[] = []
@@ -77,10 +81,19 @@ export class Dispatcher {
   /** Gives this taker nothing more; resolves once no statement in flight can hold leases for it. */
   async remove(taker: Taker): Promise<void> {
     this.#leaving.add(taker)
-    await this.#statement.catch(() => undefined)
-    while (this.#promised.has(taker)) await new Promise<void>((resolve) => this.#onFreed.push(resolve))
+    await this.settled(taker)
     this.#leaving.delete(taker)
     if (this.#takers.get(taker.sessionId) === taker) this.#takers.delete(taker.sessionId)
+  }
+
+  /** Resolves once the taker has got all that statements lease for it that are in flight; it gets nothing else meanwhile. */
+  settled(taker: Taker): Promise<void> {
+    let rest = this.#resting.get(taker)
+    if (!rest) {
+      rest = this.#rest(taker)
+      this.#resting.set(taker, rest)
+    }
+    return rest
   }
 
   /** Resolves when nothing more can be handed out at the moment. */
@@ -209,10 +222,16 @@ export class Dispatcher {
     const statement = this.#options
       .lease(queueId, types.length === 0 ? null : types, slots)
       .finally(() => promise(-1))
-      .then((rows) => {
-        this.#hand(rows)
-        return rows
-      })
+      .then(
+        (rows) => {
+          this.#hand(rows)
+          return rows
+        },
+        (error) => {
+          for (const taker of takers) taker.doubt()
+          throw error
+        },
+      )
     this.#statement = statement
     return statement
   }
@@ -225,8 +244,15 @@ export class Dispatcher {
     if (promised <= 0) for (const freed of this.#onFreed.splice(0)) freed()
   }
 
+  async #rest(taker: Taker): Promise<void> {
+    await this.#statement.catch(() => undefined)
+    while (this.#promised.has(taker)) await new Promise<void>((resolve) => this.#onFreed.push(resolve))
+    this.#resting.delete(taker)
+    if (taker.room > 0) this.#run()
+  }
+
   #freeOf(taker: Taker): number {
-    if (this.#leaving.has(taker)) return 0
+    if (this.#resting.has(taker) || this.#leaving.has(taker)) return 0
     return taker.room - (this.#promised.get(taker) ?? 0)
   }
 

@@ -110,7 +110,7 @@ export class Engine {
       pool,
       requestWindowS,
       sealer,
-      workers: workersOf(this.dispatcher, this.queues, (leases) => this.giveBack(leases)),
+      workers: workersOf(this.dispatcher, this.queues),
       successes: this.#passing(),
       ...bounds,
     })

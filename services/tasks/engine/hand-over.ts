@@ -12,22 +12,17 @@ export interface Workers {
   reserve(task: NewTask): Taker | undefined
   /** The task was not created as the worker's. */
   free(taker: Taker): void
-  /** Nobody knows whether these tasks were created as workers': if they were, no worker has got them. */
-  giveBack(leases: UncertainLease[]): void
   /** Tasks of one queue were created as these workers'. */
   handOver(created: { taker: Taker; row: LeasedRow }[]): void
 }
 
-export type UncertainLease = Pick<LeasedRow, 'project' | 'id' | 'attempt' | 'session_id'>
-
-export function workersOf(dispatcher: Dispatcher, queues: QueueCache, giveBack: Workers['giveBack']): Workers {
+export function workersOf(dispatcher: Dispatcher, queues: QueueCache): Workers {
   return {
     reserve(task) {
       const queue = queues.known(task.queueId)
       return queue?.isPlain ? dispatcher.reserve(queue, task.type) : undefined
     },
     free: (taker) => dispatcher.free(taker),
-    giveBack,
     handOver: (created) => dispatcher.handOver(created),
   }
 }

@@ -9,8 +9,6 @@ export interface Session {
   token: string
   /** Of the stream that serves it. */
   epoch: number
-  /** When this stream took it over, by the database's clock; unset on the first stream. */
-  resumeTime?: string
 }
 
 /** Opens a session that lives for `timeoutMs` unless it is renewed. */
@@ -35,10 +33,10 @@ export async function resumeSession(
   const { rows } = await pool.query({
     name: 'resume-session',
     text: `update tasks.session set expire_time = tasks.now() + make_interval(secs => $3), epoch = epoch + 1
-      where id = $1 and token = $2 returning epoch, tasks.now()::text as resume_time`,
+      where id = $1 and token = $2 returning epoch`,
     values: [id, token, timeoutMs / 1000],
   })
-  return rows[0] && { id, token, epoch: rows[0].epoch, resumeTime: rows[0].resume_time }
+  return rows[0] && { id, token, epoch: rows[0].epoch }
 }
 
 /** A number that no other session has, for a lease that stands for itself. */
@@ -47,15 +45,22 @@ export async function newSessionId(pool: pg.Pool): Promise<bigint> {
   return BigInt(rows[0].id)
 }
 
-/** The session's running tasks; only those leased before a time, if there is one. */
-export async function sessionLeases(pool: pg.Pool, sessionId: bigint, before?: string): Promise<LeaseKey[]> {
+/** The running tasks of these sessions, but of none that another stream has resumed: what it was given is not ours to judge. */
+export async function sessionLeases(pool: pg.Pool, sessions: Session[]): Promise<LeaseKey[]> {
   const { rows } = await pool.query({
     name: 'session-leases',
-    text: `select project, id, attempt from tasks.task
-      where session_id = $1 and state = 3 and attempt_start < coalesce($2::timestamptz, 'infinity')`,
-    values: [sessionId, before],
+    text: `select task.* from unnest($1::bigint[], $2::integer[]) as served(id, epoch)
+      join tasks.session using (id, epoch)
+      cross join lateral (
+        select project, id, attempt, session_id from tasks.task where session_id = served.id and state = 3 offset 0) as task`,
+    values: [sessions.map(({ id }) => id), sessions.map(({ epoch }) => epoch)],
   })
-  return rows.map((row) => ({ project: row.project, id: row.id, attempt: row.attempt, sessionId }))
+  return rows.map((row) => ({
+    project: row.project,
+    id: row.id,
+    attempt: row.attempt,
+    sessionId: BigInt(row.session_id),
+  }))
 }
 
 /** Lets a session end after `graceMs`, unless another stream resumes it before, or has already. */

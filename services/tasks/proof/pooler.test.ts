@@ -14,8 +14,8 @@ const tasksCount = 120
 
 test('all but the listener works behind PgBouncer in transaction mode', { skip: isPgBouncerAbsent }, async (t) => {
   const database = await createTestDatabase({ component: 'tasks', folder: join(import.meta.dirname, '../schema') })
-  const poolerUrl = await startPgBouncer(t, database.url)
-  const [one, other] = await Promise.all([1, 2].map(() => startTestTasks({ database, poolerUrl })))
+  const through = { url: await startPgBouncer(t, database.url), isPooled: true }
+  const [one, other] = await Promise.all([1, 2].map(() => startTestTasks({ database, through })))
   t.after(() => Promise.all([one!.stop(), other!.stop()]))
   const create = (n: number, task: Partial<Task>, requestId = '') =>
     (n % 2 ? one! : other!).tasks.createTask(

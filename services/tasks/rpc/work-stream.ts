@@ -37,6 +37,8 @@ export interface WorkStreamOptions {
   silenceMsMax: number
   /** The leases that the worker brought along. */
   held: LeaseKey[]
+  /** Called when nobody knows whether the session holds more than the worker was told of. */
+  onDoubt: (stream: WorkStream) => void
 }
 
 interface HeldLease {
@@ -48,9 +50,7 @@ export class WorkStream {
   readonly taker: Taker
   /** Rejects when something other than the worker ends the stream. */
   readonly interrupted: Promise<never>
-  /** By performance.now(), as is heardMs. */
-  readonly openedMs = performance.now()
-  /** When the worker was last heard of. */
+  /** When the worker was last heard of, by performance.now(). */
   heardMs = performance.now()
   /** True once the worker has closed its side and everything is answered. */
   isClosedByWorker = false
@@ -72,7 +72,7 @@ export class WorkStream {
   readonly #acknowledgements: WorkResponse_Acknowledgement[] = []
   #isFull = false
 
-  constructor({ tasks, call, context, hello, session, silenceMsMax, held }: WorkStreamOptions) {
+  constructor({ tasks, call, context, hello, session, silenceMsMax, held, onDoubt }: WorkStreamOptions) {
     this.#tasks = tasks
     this.#call = call
     this.#context = context
@@ -94,6 +94,7 @@ export class WorkStream {
       isSilent: () => this.#isSilent(),
       leaseMs: null,
       give: (rows) => void this.#track(this.#give(rows)),
+      doubt: () => onDoubt(this),
     }
   }
 

@@ -2,12 +2,12 @@
 import type { Logger } from '@flowforge/runtime/log'
 import { aborted, unavailable } from '@flowforge/runtime/status'
 import type { Engine } from '../engine/engine.ts'
-import { renewSessions, sessionLeases, type Session } from '../engine/sessions.ts'
+import { renewSessions, sessionLeases } from '../engine/sessions.ts'
 import { UpkeepLoop } from '../upkeep/loop.ts'
 import type { WorkStream } from './work-stream.ts'
 
-/** No statement runs longer than this. */
-const strayMs = 60_000
+/** No statement runs longer than this: after that none can commit that was in flight. */
+const doubtMs = 60_000
 
 export interface WorkStreamsOptions {
   engine: Engine
@@ -22,6 +22,8 @@ export class WorkStreams {
   readonly sessionTimeoutMs: number
   readonly sessionGraceMs: number
   readonly #streams = new Map<bigint, { stream: WorkStream; removed: Promise<void>; remove: () => void }>()
+  /** Streams of which nobody knows whether their sessions hold more, and since when, by performance.now(). */
+  readonly #doubted = new Map<WorkStream, number>()
   readonly #engine: Engine
   readonly #renewal: UpkeepLoop
 
@@ -54,7 +56,15 @@ export class WorkStreams {
     const entry = this.#streams.get(stream.session.id)
     if (entry?.stream !== stream) return
     this.#streams.delete(stream.session.id)
+    this.#doubted.delete(stream)
     entry.remove()
+  }
+
+  /** A statement may have given leases to the stream's session, now or later, that never reach it: they are looked for. */
+  doubt(stream: WorkStream): void {
+    if (this.#streams.get(stream.session.id)?.stream !== stream) return
+    this.#doubted.set(stream, performance.now())
+    this.#renewal.wake()
   }
 
   /** Ends the stream that served a session until now, if it was here. */
@@ -86,18 +96,27 @@ export class WorkStreams {
           .get(session.id)
           ?.stream.interrupt(aborted('SESSION_LOST', 'the session has ended, and its leases with it'))
     for (const lease of cancelled) this.#streams.get(lease.sessionId)?.stream.cancel(lease)
-    await this.#giveBackStrays(heard.map(({ session }) => session))
+    if (this.#doubted.size > 0) await this.#giveBackStrays([...this.#doubted])
   }
 
-  /**
-   * A lease statement of the instance that served a session before may commit after the resume. Its leases reached nobody.
-   */
-  async #giveBackStrays(sessions: Session[]): Promise<void> {
-    for (const { id, resumeTime } of sessions) {
-      const stream = this.#streams.get(id)?.stream
-      if (!resumeTime || !stream || performance.now() - stream.openedMs > strayMs) continue
-      const strays = (await sessionLeases(this.#engine.pool, id, resumeTime)).filter((lease) => !stream.holds(lease))
-      this.#engine.giveBack(strays.map((lease) => ({ ...lease, session_id: String(id) })))
+  /** Gives back what the sessions of doubted streams hold and their workers never heard of. */
+  async #giveBackStrays(doubted: [WorkStream, number][]): Promise<void> {
+    const { pool, dispatcher } = this.#engine
+    const lookedMs = performance.now()
+    const stored = await sessionLeases(
+      pool,
+      doubted.map(([stream]) => stream.session),
+    )
+    for (const [stream, sinceMs] of doubted) {
+      const strays = stored.filter((lease) => lease.sessionId === stream.session.id && !stream.holds(lease))
+      // What statements in flight have leased is about to reach the worker.
+      if (strays.length > 0) await dispatcher.settled(stream.taker)
+      this.#engine.giveBack(
+        strays
+          .filter((lease) => !stream.holds(lease))
+          .map((lease) => ({ ...lease, session_id: String(lease.sessionId) })),
+      )
+      if (lookedMs - sinceMs > doubtMs && this.#doubted.get(stream) === sinceMs) this.#doubted.delete(stream)
     }
   }
 }

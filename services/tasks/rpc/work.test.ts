@@ -2,15 +2,10 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { AttemptOutcome } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
 import { CreateTaskRequest } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
-import {
-  WorkRequest,
-  type LeasedTask,
-  type WorkRequest_Hello,
-  type WorkResponse,
-  type WorkResponse_Acknowledgement,
-} from '@flowforge/proto/flowforge/tasks/v1/worker_service.ts'
+import type { LeasedTask, WorkRequest_Hello } from '@flowforge/proto/flowforge/tasks/v1/worker_service.ts'
 import { until } from '@flowforge/runtime/testing/poll'
 import { startTestTasks, type TestTasks } from '../testing/tasks-service.ts'
+import { openStream } from '../testing/worker-stream.ts'
 
 let service: TestTasks
 before(async () => {
@@ -18,68 +13,13 @@ before(async () => {
 })
 after(() => service.stop())
 
-/** What is received, with acknowledgements one by one however they came together. */
-type Received =
-  | Exclude<NonNullable<WorkResponse['message']>, { $case: 'acknowledgements' }>
-  | { $case: 'acknowledgement'; value: WorkResponse_Acknowledgement }
-type Case = Received['$case']
-type Value<C extends Case> = Extract<Received, { $case: C }>['value']
-
-/** A worker's end of a stream, spoken by hand. */
-function openStream(parent: string, hello: Partial<WorkRequest_Hello> = {}) {
-  const call = service.workers.work()
-  const received: Received[] = []
-  let end: { code: number; message: string } | undefined
-  call.on('data', ({ message }: WorkResponse) => {
-    if (message?.$case !== 'acknowledgements') received.push(message!)
-    else received.push(...message.value.acknowledgements.map((value) => ({ $case: 'acknowledgement' as const, value })))
-  })
-  call.on('error', () => undefined)
-  call.on('status', (status) => {
-    end = { code: status.code, message: status.details }
-    clearInterval(heartbeats)
-  })
-  const heartbeats = setInterval(() => send({ $case: 'heartbeat', value: {} }), 300)
-  const send = (message: Partial<NonNullable<WorkRequest['message']>>) => void call.write({ message } as WorkRequest)
-  const take = async <C extends Case>($case: C): Promise<Value<C>> => {
-    const index = () => received.findIndex((message) => message.$case === $case)
-    await until(() => index() >= 0)
-    return received.splice(index(), 1)[0]!.value as Value<C>
-  }
-  const stop = (): void => clearInterval(heartbeats)
-  send(
-    WorkRequest.fromPartial({ message: { $case: 'hello', value: { parent, worker: 'w', capacity: 10, ...hello } } })
-      .message!,
-  )
-  return {
-    send,
-    take,
-    received,
-    /** Resolves with the status that the stream ended with. */
-    async ended() {
-      await until(() => end !== undefined, { deadlineMs: 10_000 })
-      return end!
-    },
-    succeed: (leased: LeasedTask) =>
-      send({
-        $case: 'outcomes',
-        value: { outcomes: [{ lease: leased.lease, outcome: { $case: 'success', value: { result: { ok: true } } } }] },
-      }),
-    /** Goes silent without closing, as a stopped process does. */
-    freeze: stop,
-    close: () => (stop(), call.end()),
-    /** Breaks the stream, as a lost connection does. */
-    break: () => (stop(), call.cancel()),
-  }
-}
-
 function setup(t: { name: string }) {
   const parent = `projects/${t.name.replace(/[^a-z]+/g, '-').slice(0, 60)}`
   return {
     parent,
     create: (type = 'echo') => service.tasks.createTask(CreateTaskRequest.fromPartial({ parent, task: { type } })),
     get: (name: string) => service.tasks.getTask({ name }),
-    open: (hello?: Partial<WorkRequest_Hello>) => openStream(parent, hello),
+    open: (hello?: Partial<WorkRequest_Hello>) => openStream(service, parent, hello),
   }
 }
 

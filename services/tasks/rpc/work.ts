@@ -38,8 +38,11 @@ export function work(tasks: Tasks, streams: WorkStreams): BidiHandler<WorkReques
       // A heartbeat is missing that should have come after a third.
       silenceMsMax: streams.sessionTimeoutMs / 2,
       held,
+      onDoubt: (doubted) => streams.doubt(doubted),
     })
     streams.add(stream)
+    // A lease statement of the instance that served the session before may commit only now.
+    if (isResumed) streams.doubt(stream)
     try {
       call.send({
         message: {
@@ -93,7 +96,7 @@ async function openOrResume({ engine }: Tasks, streams: WorkStreams, hello: Work
   // The old stream may not have noticed that it is dead.
   await streams.supersede(session.id)
   const kept = new Set(leases.map(leaseId))
-  const stored = await sessionLeases(engine.pool, session.id)
+  const stored = await sessionLeases(engine.pool, [session])
   // Leases on their way when the stream broke: the worker never saw them.
   engine.giveBack(
     stored

@@ -19,16 +19,15 @@ const log = createLogger('tasks', 'error')
 
 export type TestTasks = Awaited<ReturnType<typeof startTestTasks>>
 
-/** Starts the service; `stop` ends it. Several can share a database: pass the first one's `database`. */
+/** Starts the service; `stop` ends it. Several can share a database: pass the first one's `database`; all but the listener go `through` what stands before it. */
 export async function startTestTasks(
-  options: Partial<TasksOptions> & { database?: TestDatabase; poolerUrl?: string } = {},
+  options: Partial<TasksOptions> & { database?: TestDatabase; through?: { url: string; isPooled: boolean } } = {},
 ) {
   const database =
     options.database ??
     (await createTestDatabase({ component: 'tasks', folder: join(import.meta.dirname, '../schema') }))
-  const { poolerUrl } = options
-  const isPooled = poolerUrl !== undefined
-  const { pool, close } = openDatabase({ url: poolerUrl ?? database.url, isPooled, component: 'tasks', log })
+  const { url, isPooled } = options.through ?? { url: database.url, isPooled: false }
+  const { pool, close } = openDatabase({ url, isPooled, component: 'tasks', log })
   const tasks = await startTasks({
     pool,
     databaseUrl: database.url,

@@ -64,7 +64,7 @@ export class Together {
       pool,
       requestWindowS,
       sealer: unsealed,
-      workers: counted(workersOf(this.dispatcher, this.#queues, giveBack), ways),
+      workers: counted(workersOf(this.dispatcher, this.#queues), ways),
       successes: {
         passengers: () => counting(this.successes.passengers(), ways),
         written: (passengers, completed) => {
@@ -97,6 +97,7 @@ export class Together {
         if (held.size > room) this.wrongs.push(`session ${session.id} has ${held.size} tasks, and room for ${room}`)
         for (const row of rows) this.#onLeased(row)
       },
+      doubt: () => undefined,
     }
     this.#takers.set(taker, held)
     this.dispatcher.add(taker)
