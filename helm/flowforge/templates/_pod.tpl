@@ -162,10 +162,10 @@ lifecycle:
 {{- end }}
 {{- end -}}
 
-{{- /* In a mesh the proxies encrypt. CloudNativePG's servers have certificates of their own authority. */ -}}
+{{- /* In a mesh the proxies encrypt, but not to CloudNativePG's servers, which have certificates of their own authority. */ -}}
 {{- define "flowforge.databaseTls" -}}
 {{- if eq .root.Values.database.mode "cnpg" -}}
-?sslmode=require&uselibpqcompat=true
+?sslmode=verify-full&sslrootcert=/run/flowforge/database-authority/ca.crt
 {{- else if include "flowforge.hasCertificates" . -}}
 ?sslmode=verify-full&sslrootcert=/run/flowforge/certificates/ca.pem
 {{- end -}}
@@ -195,6 +195,27 @@ lifecycle:
 {{- end }}
 {{- end -}}
 
+{{- /* CloudNativePG's own authority: it makes the Secret with the cluster; only the certificate of it is mounted. */ -}}
+{{- define "flowforge.databaseAuthorityVolume" -}}
+- name: database-authority
+  secret:
+    secretName: {{ include "flowforge.fullname" . }}-postgres-ca
+    defaultMode: 0440
+    items:
+      - { key: ca.crt, path: ca.crt }
+{{- end -}}
+
+{{- define "flowforge.databaseAuthorityMount" -}}
+- name: database-authority
+  mountPath: /run/flowforge/database-authority
+  readOnly: true
+{{- end -}}
+
+{{- /* Whether a component's process connects to a CloudNativePG cluster. */ -}}
+{{- define "flowforge.usesCnpg" -}}
+{{- if and (eq .root.Values.database.mode "cnpg") (has .component (list "tasks" "accounts" "notifications" "migrate")) }}true{{ end -}}
+{{- end -}}
+
 {{- define "flowforge.volumeMounts" -}}
 - name: tmp
   mountPath: /tmp
@@ -202,6 +223,9 @@ lifecycle:
 - name: certificates
   mountPath: /run/flowforge/certificates
   readOnly: true
+{{- end }}
+{{- if include "flowforge.usesCnpg" . }}
+{{ include "flowforge.databaseAuthorityMount" . }}
 {{- end }}
 {{- end -}}
 
@@ -220,6 +244,9 @@ lifecycle:
       - { key: tls.crt, path: certificate.pem }
       - { key: tls.key, path: key.pem }
     {{- end }}
+{{- end }}
+{{- if include "flowforge.usesCnpg" . }}
+{{ include "flowforge.databaseAuthorityVolume" . }}
 {{- end }}
 {{- end -}}
 
