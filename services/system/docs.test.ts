@@ -54,7 +54,7 @@ const elsewhere: [command: RegExp, by: string][] = [
   [/^kubectl (delete secret,pvc,job |rollout restart )/, 'deploy/cluster'],
   [/^docker (build|run|compose)/, 'deploy'],
   [/^helm template .* \| npx flowforge-mesh lint/, 'mesh/commands'],
-  [/^kubectl (get (pods|cluster)|logs )/, 'deploy/cluster'],
+  [/^kubectl (get (pods|cluster|events)|logs )/, 'deploy/cluster'],
   [/^npx flowforge (list |queues list$)/, 'sdk/cli/flowforge.test.ts'],
 ]
 
