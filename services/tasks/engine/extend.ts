@@ -19,9 +19,10 @@ export async function extendLeases(
     text: `update tasks.task set lease_until = least(
           tasks.now() + make_interval(secs => $5 / 1000.0),
           task.attempt_start + make_interval(secs => coalesce(task.attempt_timeout_ms, ${attemptTimeoutMsDefault}) / 1000.0))
-      from unnest($1::text[], $2::uuid[], $3::integer[], $4::bigint[]) as lease(project, id, attempt, session_id)
-      where task.project = lease.project and task.id = lease.id and task.state = 3
-        and task.attempt = lease.attempt and task.session_id = lease.session_id
+      from (
+        select * from unnest($1::text[], $2::uuid[], $3::integer[], $4::bigint[]) as lease(project, id, attempt, session_id)
+        limit (select cardinality($2::uuid[]))) as lease
+      where ${fence('lease')}
       returning task.id, task.attempt, task.session_id, task.lease_until, task.cancel_requested`,
     values: [...leaseColumns(leases), leaseMs],
   })
@@ -40,14 +41,24 @@ export async function storeProgress(pool: pg.Pool, reports: Progress[]): Promise
   const { rows } = await pool.query({
     name: 'store-progress',
     text: `update tasks.task set progress = report.progress, revision = task.revision + 1
-      from unnest($1::text[], $2::uuid[], $3::integer[], $4::bigint[], $5::bytea[]) as report(project, id, attempt, session_id, progress)
-      where task.project = report.project and task.id = report.id and task.state = 3
-        and task.attempt = report.attempt and task.session_id = report.session_id
+      from (
+        select * from unnest($1::text[], $2::uuid[], $3::integer[], $4::bigint[], $5::bytea[]) as report(project, id, attempt, session_id, progress)
+        limit (select cardinality($2::uuid[]))) as report
+      where ${fence('report')}
       returning task.id, task.attempt, task.session_id, task.cancel_requested`,
     values: [...leaseColumns(reports), reports.map((report) => report.progress)],
   })
   const stored = new Map(rows.map((row) => [rowLeaseId(row), row.cancel_requested as boolean]))
   return reports.map((report) => stored.get(leaseId(report)))
+}
+
+/**
+ * True in SQL if the lease still holds. The sums, and a limit that the planner does not know where the leases come from,
+ * keep it from looking through all leases of the session for each: it looks tasks up one by one, by the primary key.
+ */
+function fence(lease: string): string {
+  return `task.project = ${lease}.project and task.id = ${lease}.id and task.state + 0 = 3
+        and task.attempt = ${lease}.attempt and task.session_id + 0 = ${lease}.session_id`
 }
 
 function rowLeaseId(row: { id: string; attempt: number; session_id: string }): string {

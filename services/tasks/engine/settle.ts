@@ -44,9 +44,11 @@ export interface Settled {
 }
 
 const settle = `
-with outcome as (
+with outcome as materialized (
+  -- Of a limit that it does not know the planner expects little: so it looks tasks up one by one, by the primary key.
   select * from unnest($1::text[], $2::uuid[], $3::integer[], $4::bigint[], $5::smallint[], $6::bytea[], $7::integer[], $8::text[], $9::boolean[], $10::float8[])
   as outcome(project, id, attempt, session_id, outcome, error, code, message, is_permanent, delay_ms)
+  limit (select cardinality($2::uuid[]))
 ), counted as materialized (
   select task.project, task.id, task.cancel_requested, outcome.outcome, outcome.is_permanent, outcome.delay_ms, task.retry_policy,
     task.failures + (outcome.outcome in (2, 6))::integer as failures,
@@ -56,7 +58,8 @@ with outcome as (
       'number', task.attempt, 'worker', task.worker, 'outcome', outcome.outcome, 'code', outcome.code, 'message', outcome.message,
       'start', floor(extract(epoch from task.attempt_start) * 1000), 'finish', floor(extract(epoch from tasks.now()) * 1000)))) as attempts
   from tasks.task join outcome using (project, id)
-  where task.state = 3 and task.attempt = outcome.attempt and task.session_id + 0 = outcome.session_id
+  -- The sums keep the planner from looking through all leases, of the session or of all, for each outcome.
+  where task.state + 0 = 3 and task.attempt = outcome.attempt and task.session_id + 0 = outcome.session_id
   for update of task
 ), delayed as (
   select *, tasks.now() + coalesce(make_interval(secs => delay_ms / 1000),

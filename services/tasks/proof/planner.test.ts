@@ -3,12 +3,16 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { createTestDatabase } from '@flowforge/runtime/testing/database'
 import { completeTasks } from '../engine/complete.ts'
+import { extendLeases, storeProgress } from '../engine/extend.ts'
 import { compileFilter } from '../engine/filter.ts'
 import { leaseSteered, leaseTasks, type Slot } from '../engine/lease.ts'
 import { listTasks } from '../engine/list.ts'
 import { ensurePartitions } from '../engine/partitions.ts'
 import { readQueue } from '../engine/queues.ts'
 import { readTasks } from '../engine/read.ts'
+import { released, settleTasks } from '../engine/settle.ts'
+import { RUNNING } from '../engine/states.ts'
+import { quarantineError } from '../engine/sweep.ts'
 import {
   buffersOf,
   explainedPool,
@@ -89,6 +93,30 @@ async function checkLease(queueId: number, lease: typeof leaseSteered): Promise<
   checkLeasePlan(plans, 10)
   equal(await running(), before + 10)
 }
+
+for (const { statistics, prepare } of situations)
+  test(`of 20,000 running tasks ten are ended and extended by reading few pages, with statistics: ${statistics}`, async () => {
+    const { pool, plansOf } = explained
+    await pool.query('truncate tasks.task')
+    const queueId = await makeQueue(pool, `running ${statistics}`)
+    for (const text of prepare) await pool.query(text)
+    await fill(pool, { queueId, count: 20_000, state: RUNNING })
+    if (statistics === 'fresh') await pool.query('analyze tasks.task')
+    for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+      await pool.query(`set plan_cache_mode = ${mode}`)
+      const { rows } = await pool.query('select project, id, attempt from tasks.task where state = 3 limit 10')
+      const leases = rows.map((row) => ({ ...row, sessionId: 1n }))
+      for (const [verb, run] of [
+        ['extend', async () => (await extendLeases(pool, leases, 1_000)).filter((one) => one !== undefined)],
+        ['progress', async () => (await storeProgress(pool, leases)).filter((one) => one !== undefined)],
+        ['settle', () => settleTasks(pool, leases.map(released), 5, quarantineError)],
+      ] as const) {
+        const pages = buffersOf(await plansOf(async () => equal((await run()).length, 10)))
+        ok(pages < 400, `${verb}: ${pages} pages, ${mode}`)
+      }
+    }
+    await pool.query('reset plan_cache_mode')
+  })
 
 test('a freed slot goes to one of 100,000 blocked tasks, whatever plans the planner may choose from', async () => {
   const { pool } = explained

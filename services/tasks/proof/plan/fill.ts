@@ -1,6 +1,6 @@
 /** Tables filled with as many tasks as a test of plans needs, set by set and without the triggers. */
 import type pg from 'pg'
-import { READY } from '../../engine/states.ts'
+import { READY, RUNNING } from '../../engine/states.ts'
 
 export interface Filling {
   queueId: number
@@ -28,13 +28,13 @@ export async function makeQueue(pool: pg.Pool, name: string): Promise<number> {
   return rows[0].id
 }
 
-/** Adds tasks that wait or are blocked; only a superuser may go without triggers. */
+/** Adds tasks that wait, are blocked or run as first attempts of session 1; only a superuser may go without triggers. */
 export async function fill(admin: pg.Pool, filling: Filling): Promise<void> {
   const { queueId, count, state = READY, concurrencyKey = 'null', isBlocked = false, scheduleTime = 'now()' } = filling
   await withoutTriggers(admin, (client) =>
     client.query(
-      `insert into tasks.task (project, id, queue_id, type, state, priority, schedule_time, create_time, rank_priority, is_blocked, concurrency_key)
-      select '${project}', ${nextId()}, $1, 'echo', $2, 0, ${scheduleTime} + n * interval '1 microsecond', now(), 0, $3, ${concurrencyKey}
+      `insert into tasks.task (project, id, queue_id, type, state, priority, schedule_time, create_time, rank_priority, is_blocked, concurrency_key, attempt, session_id)
+      select '${project}', ${nextId()}, $1, 'echo', $2::smallint, 0, ${scheduleTime} + n * interval '1 microsecond', now(), 0, $3, ${concurrencyKey}, ($2 = ${RUNNING})::integer, nullif(($2 = ${RUNNING})::integer, 0)
       from generate_series(1, $4::integer) as n`,
       [queueId, state, isBlocked, count],
     ),
