@@ -33,8 +33,9 @@ const long: [command: RegExp, by: string][] = [
   [/^npm run chaos -- run (worker-kill|all)( --keep)?$/, '.ci/run'],
   [/^npm run chaos -- report$/, 'chaos/report/markdown.test.ts'],
   [/^npm run prove -- (fuzz|differential)$/, '.ci/run'],
+  [/^npm run load -- http$/, 'load/http/run.test.ts'],
   // Their results, from which the reports are written, are kept beside them.
-  [/^npm run load -- (engine|gateway|runtime|http|grpc|scaling|capacity)( --kubernetes)?$/, 'load/results'],
+  [/^npm run load -- (engine|gateway|runtime|grpc|scaling|capacity)( --kubernetes)?$/, 'load/results'],
   [/^npm run load -- engine --scale full /, 'load/results'],
   [/^npm run sbom$/, 'deploy'],
 ]
