@@ -29,8 +29,11 @@ export interface LoadResult {
 /** Where requests come from and services are: not the core of the gateway. */
 export const loadCore = 1
 
-/** Connections and code are new in each run: 15 ms of that would be the 99th percentile. Without a rate nobody waits. */
-const rateWarmUpMs = 1_000
+/**
+ * Connections are new in each run, and code is compiled anew for a load of another kind: 15 ms of that would be the 99th
+ * percentile. Without a rate nobody waits.
+ */
+const rateWarmUpMs = 3_000
 
 /** Puts a load on a gateway; `cpuUs` is what the gateway's own processes used for a request. */
 export async function putLoad(

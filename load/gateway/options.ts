@@ -6,7 +6,7 @@ const usage = `Usage: npm run load -- gateway [options]
 Runs our gateway and others, each on one core, one after the other, round by round.
 
   --rounds N     how often each has its turn (3)
-  --seconds N    of each load (1.5)
+  --seconds N    of each load (1.5); waits are counted four times as long
   --only NAMES   of ${contenders.map(({ name }) => name).join(', ')} (all)
   --keep         leave load/results and load/gateway/README.md as they are; so does a run that is not of all
   --json         print the data instead of the tables

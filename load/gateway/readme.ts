@@ -43,8 +43,10 @@ with like is \`flowforge-transcoder\`.
 - *Requests a second*: as fast as it answers, with 1 to 128 connections. The second core can be the bound of the fastest,
   so the steadier figure is the CPU that the gateway's processes used for a request.
 - *Waiting*: at half of the gateway's own highest rate, over 32 connections, from the instant at which a request was due.
-  A faster gateway is asked more, so the services and the load, which share a core, are busier with it. The load is warm
-  before waits count and does without TurboFan, which would stop both for 10 ms (docs/decisions/0019).
+  A faster gateway is asked more, so the services and the load, which share a core, are busier with it. Each gateway is asked
+  at that rate for 3 s before waits count, and then four times as long as without a rate, so that a collection of its whole
+  heap weighs what it weighs in the long run. The load does without TurboFan, which would stop it and the services for 10 ms
+  (docs/decisions/0019).
 - Ratios are taken within a round. Differences under 20 % mean nothing here.
 `
 }
