@@ -10,7 +10,8 @@ const connectionsMax = 40
  * Makes sure that each component has its login role and its schema in this PostgreSQL, and gives the URL for each.
  *
  * The role `flowforge_<component>` owns the schema `<component>` and nothing else. Works on a database of one's own too,
- * where the given user needs CREATEROLE, and CREATE on the database; refused with one line when it has not.
+ * where the given user needs CREATEROLE, and CREATE on the database; refused with one line when it has not. Of two that do
+ * it in one database at the same time the second waits for the first.
  */
 export async function provision(
   url: string,
@@ -20,11 +21,14 @@ export async function provision(
   try {
     await assertAllowed(client, url)
     const urls: Partial<Record<DatabaseComponent, string>> = {}
+    await client.query('begin')
+    await client.query(`select pg_advisory_xact_lock(hashtext('flowforge provision'))`)
     for (const component of databaseComponents) {
       const role = `flowforge_${component}`
       await provisionComponent(client, component, role, passwordOf(role))
       urls[component] = urlFor(url, role, passwordOf(role))
     }
+    await client.query('commit')
     return urls as Record<DatabaseComponent, string>
   } finally {
     await client.end()
