@@ -10,6 +10,7 @@ export const measures = {
   latencyP50: { title: 'enqueue to start at 100/s, p50', unit: 'ms', better: 'lower' },
   latencyP99: { title: 'enqueue to start at 100/s, p99', unit: 'ms', better: 'lower' },
   enqueue10CpuUs: { title: 'CPU a task, single enqueue', unit: 'µs', better: 'lower' },
+  enqueue100Commits: { title: 'writing transactions a task, single enqueue, 100 producers', unit: '', better: 'lower' },
   bulkCpuUs: { title: 'CPU a task, bulk enqueue', unit: 'µs', better: 'lower' },
   drainCpuUs: { title: 'CPU a task, drain', unit: 'µs', better: 'lower' },
   steadyCpuUs: { title: 'CPU a task, produce + consume', unit: 'µs', better: 'lower' },

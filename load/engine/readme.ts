@@ -44,7 +44,7 @@ ${results.contenders.map(({ name, settings }) => `| ${name} | ${settings} |`).jo
   checkpoint first; a producer process and a worker process, and for FlowForge its tasks service.
 - A task carries a number, a time and 100 bytes of text; its handler does nothing.
 - *Single enqueue*: 10 or 100 callers in one process, one task a call, each answered once it is durable.
-- *Bulk enqueue*: 1,000 tasks a call, four calls at a time.
+- *Bulk enqueue*: 1,000 tasks a call, four calls at a time, after as many tasks have been created to warm up.
 - *Drain*: from the start of the first handler until the store says that nothing is unfinished. PostgreSQL's
   planner has statistics (\`analyze\`), as it has after a minute of running. When the time is over
   before that, what was finished until then counts.

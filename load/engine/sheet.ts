@@ -8,6 +8,7 @@ const rates: MeasureName[] = ['enqueue10', 'enqueue100', 'bulk', 'drain', 'stead
 const waits: MeasureName[] = ['latencyP50', 'latencyP99']
 const costs: MeasureName[] = [
   'enqueue10CpuUs',
+  'enqueue100Commits',
   'bulkCpuUs',
   'drainCpuUs',
   'steadyCpuUs',

@@ -11,6 +11,8 @@ export async function enqueue(bench: Bench): Promise<void> {
   const crowd = await bench.costOf('enqueue100', () => bench.produce({ callers: 100, forMs: enqueueMs }))
   await bench.expectBacklogStored()
   bench.report('enqueue100', rateOf(crowd.result))
+  const { transactions } = crowd.cost
+  if (transactions !== undefined) bench.report('enqueue100Commits', transactions / crowd.result.count)
 }
 
 function rateOf({ count, startedAt, endedAt }: { count: number; startedAt: number; endedAt: number }): number {
