@@ -1,6 +1,6 @@
 /**
  * Schemathesis (`pip install schemathesis`) reads `/openapi.json` of a running system and sends what it allows and what it
- * does not. A longer run against `npm start` is in gateway/README.md.
+ * does not, for a minute, or as long as FLOWFORGE_FUZZ_SECONDS says.
  */
 import { equal } from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
@@ -10,6 +10,9 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { startTestSystem, type TestSystem } from './testing/test-system.ts'
 
+const seconds = Number(process.env['FLOWFORGE_FUZZ_SECONDS'] ?? 60)
+// So that an operation has its turn long before the time is over.
+const examples = Math.ceil(seconds / 6)
 const tool = ['schemathesis', 'st'].find((name) => {
   try {
     execFileSync(name, ['--version'], { stdio: 'ignore' })
@@ -35,7 +38,8 @@ test(
     const system = await startTestSystem()
     const file = join(system.home, 'openapi.json')
     writeFileSync(file, JSON.stringify(await describedAround(system)))
-    const options = ['--max-examples', '10', '--max-time', '60', '--seed', '1', '--phases', 'examples,coverage,fuzzing']
+    const duration = ['--max-examples', String(examples), '--max-time', String(seconds), '--seed', '1']
+    const options = [...duration, '--phases', 'examples,coverage,fuzzing']
     const limits = ['--request-timeout', '10', '--continue-on-failure', '--no-color', '--checks', checks.join()]
     // A watch lasts as long as its task does not end, and a gateway that is told to end is not there any more.
     const filters = ['--exclude-path-regex', '(:watch|/admin/shutdown)$']
@@ -47,7 +51,11 @@ test(
 
 async function run(command: string, args: string[], cwd: string): Promise<{ stdout: string; code: number }> {
   try {
-    const { stdout } = await promisify(execFile)(command, args, { cwd, maxBuffer: 1e8, timeout: 200_000 })
+    const { stdout } = await promisify(execFile)(command, args, {
+      cwd,
+      maxBuffer: 1e8,
+      timeout: 1_000 * seconds + 140_000,
+    })
     return { stdout, code: 0 }
   } catch (error) {
     const { stdout = '', code = 1 } = error as { stdout?: string; code?: number }
