@@ -67,6 +67,7 @@ export class Session {
   #isClosed = false
   #onSettled: (() => void) | undefined
   #onClosed: (() => void) | undefined
+  #onOpenedOrNot: (() => void) | undefined
 
   constructor(to: ConnectionOptions, profile: WorkerProfile, events: SessionEvents, log: Log) {
     this.#to = to
@@ -116,6 +117,8 @@ export class Session {
 
   /** Closes the stream in order, and hard after `boundMs`. Leases still held are left to the server's grace. */
   async close(boundMs: number): Promise<void> {
+    // The server may have the session on the stream that is being opened already: there it must hear that the worker leaves.
+    if (this.#welcome && this.#opening) await within(boundMs, (resolve) => (this.#onOpenedOrNot = resolve))
     this.#isClosed = true
     clearTimeout(this.#reconnectTimer)
     clearTimeout(this.#expiryTimer)
@@ -166,6 +169,7 @@ export class Session {
     this.#sayAgain(stream)
     left?.end()
     this.#opened.resolve()
+    this.#onOpenedOrNot?.()
   }
 
   #sayAgain(stream: WorkStream): void {
@@ -234,6 +238,7 @@ export class Session {
     if (stream === this.#opening) {
       this.#opening = undefined
       this.#onHelloRefused(error)
+      this.#onOpenedOrNot?.()
     } else if (stream === this.#current) {
       this.#current = undefined
       this.#onClosed?.()

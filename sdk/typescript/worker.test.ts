@@ -190,6 +190,21 @@ test('after GoAway the session goes on over another stream, and then the first i
   equal(signal.aborted, false)
 })
 
+test('a worker that stops while it moves to another stream says there that it leaves', async (t) => {
+  const { server, worker } = await setup(t, held().handler)
+  void worker.start()
+  const first = await server.next()
+  await first.welcome()
+  first.send({ $case: 'goAway', value: {} })
+  const second = await server.next()
+  const stopped = worker.drain(0)
+  await first.next('drain')
+  await second.welcome({ resumed: true })
+  await second.next('drain')
+  await second.ended
+  await stopped
+})
+
 test('a cancelled attempt is told within a second and gives the task back as cancelled', async (t) => {
   const { handler, started } = obedient()
   const { server, worker } = await setup(t, handler)
