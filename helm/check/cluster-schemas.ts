@@ -14,26 +14,37 @@ interface Schema {
   'x-kubernetes-int-or-string'?: boolean
 }
 
+interface ClusterSchemas {
+  /** Where kubeconform finds them. */
+  location: string
+  /** Whether there is one of `apiVersion kind`. */
+  has: (kind: string) => boolean
+}
+
 /**
- * Writes the JSON Schemas of every kind that the cluster of the current kube context has, its CRDs included, and gives where
- * kubeconform finds them; undefined when no cluster answers. Strict: a field that the cluster does not know is an error.
+ * Writes the JSON Schemas of every kind that the cluster of the current kube context has, its CRDs included; undefined when no
+ * cluster answers. Strict: a field that the cluster does not know is an error.
  */
-export function clusterSchemas(folder: string): string | undefined {
+export function clusterSchemas(folder: string): ClusterSchemas | undefined {
   const options = { encoding: 'utf8', maxBuffer: 1 << 28, timeout: 30_000 } as const
   const { status, stdout } = spawnSync('kubectl', ['get', '--raw', '/openapi/v2'], options)
   if (status !== 0) return undefined
   const { definitions } = JSON.parse(stdout) as { definitions: Record<string, Schema> }
-  mkdirSync(folder, { recursive: true })
+  const kinds = new Set<string>()
   for (const [name, schema] of Object.entries(definitions)) {
     for (const { group, version, kind } of schema['x-kubernetes-group-version-kind'] ?? []) {
       // What kubeconform takes for the group of Kubernetes' oldest kinds is their version.
       const part = join(folder, group || version)
       mkdirSync(part, { recursive: true })
+      kinds.add(`${group ? `${group}/` : ''}${version} ${kind}`)
       const whole = strict(schema, definitions, [name])
       writeFileSync(join(part, `${kind.toLowerCase()}_${version}.json`), JSON.stringify(whole))
     }
   }
-  return join(folder, '{{ .Group }}/{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json')
+  return {
+    location: join(folder, '{{ .Group }}/{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json'),
+    has: (kind) => kinds.has(kind),
+  }
 }
 
 /** The schema without references, which kubeconform does not follow, and closed; what refers to itself stays open. */

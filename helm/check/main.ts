@@ -75,11 +75,19 @@ for (const profile of profiles) {
     renders.get(profile),
   )
 }
-// The kinds of the cluster at hand, or those on the network, where Kubernetes' own are.
-const schemas = clusterSchemas(join(cache, 'schemas')) ?? 'default'
-const conform = ['-strict', '-kubernetes-version', kubeVersion, '-schema-location', schemas]
-if (schemas === 'default') conform.push('-ignore-missing-schemas')
-for (const [profile, text] of renders) command(`kubeconform, ${profile}`, 'kubeconform', conform, text)
+const schemas = schemaLocation()
+for (const [profile, text] of renders) {
+  const args = [
+    '-strict',
+    '-ignore-missing-schemas',
+    '-kubernetes-version',
+    kubeVersion,
+    '-schema-location',
+    schemas ?? '',
+  ]
+  if (schemas) command(`kubeconform, ${profile}`, 'kubeconform', args, text)
+  else absent(`kubeconform, ${profile}: neither a cluster nor the network answers with schemas`)
+}
 command('helm-docs', 'helm-docs', [
   '--chart-search-root',
   chart,
@@ -147,6 +155,28 @@ function alerts(text: string): void {
   rmSync(folder, { recursive: true })
 }
 
+/** Where the kinds are: those of the cluster at hand, or Kubernetes' own on the network. Kinds that neither has are told. */
+function schemaLocation(): string | undefined {
+  const own = clusterSchemas(join(cache, 'schemas'))
+  if (own) {
+    const rendered = new Set([...renders.values()].flatMap(kindsOf))
+    for (const kind of rendered) if (!own.has(kind)) absent(`kubeconform, ${kind}: the cluster does not have it`)
+    return own.location
+  }
+  const path = find('kubeconform')
+  const input = 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: any\n'
+  const answers = path && spawnSync(path, ['-strict', '-kubernetes-version', kubeVersion], { input }).status === 0
+  return answers ? 'default' : undefined
+}
+
+/** Each as `apiVersion kind`. */
+function kindsOf(text: string): string[] {
+  const objects = parseAllDocuments(text).map(
+    (document) => document.toJS() as { apiVersion: string; kind: string } | null,
+  )
+  return objects.filter((object) => object !== null).map(({ apiVersion, kind }) => `${apiVersion} ${kind}`)
+}
+
 /** The program's path: on the PATH, or in the cache. */
 function find(program: string): string | undefined {
   const cached = [join(cache, 'bin', program), join(cache, 'python/bin', program)].find((file) => existsSync(file))
@@ -156,12 +186,16 @@ function find(program: string): string | undefined {
 
 function command(name: string, program: string, args: string[], input = ''): void {
   const path = find(program)
-  if (path === undefined) return void process.stdout.write(`absent ${name}\n`)
+  if (path === undefined) return absent(name)
   check(name, () => {
     const { status, stdout, stderr } = spawnSync(path, args, { cwd: root, encoding: 'utf8', input, maxBuffer: 1 << 26 })
     // kube-score tells of everything that it looked at.
     return status === 0 ? '' : `${stdout}${stderr}`.replaceAll(/^\[(OK|SKIPPED)\].*\n/gm, '')
   })
+}
+
+function absent(what: string): void {
+  process.stdout.write(`absent ${what}\n`)
 }
 
 /** Runs one check; it gives what is wrong, or nothing. */
