@@ -15,7 +15,7 @@ Needs kubectl and helm, a current kube context, and the image in reach of its no
   --older TAG        the same image, of a version from before the last migration; not tried without
   --outside COMMAND  runs another command where nodes and Services can be reached, for the demo
   --namespace NAME   made and removed again (flowforge-test)
-  --only TEXT        only steps whose claim has this text, and the first and the last
+  --only TEXT        only steps whose claim has this text, and the first and the last; can be repeated
   --keep             leaves the namespace as it is at the end
 `
 const options = readOptions()
@@ -34,8 +34,10 @@ const installation = new Installation(options.namespace, [
   ...(options.outside === undefined ? [] : await valuesForDemo()),
 ])
 const all = steps(installation, { image: options.image, tag, olderTag: options.older, outside: options.outside })
+const isPart = options.only.length > 0
 const chosen = all.filter(
-  ({ claim }, index) => index === 0 || index === all.length - 1 || claim.includes(options.only ?? ''),
+  ({ claim }, index) =>
+    !isPart || index === 0 || index === all.length - 1 || options.only.some((text) => claim.includes(text)),
 )
 const outcomes: Outcome[] = []
 const startedAt = performance.now()
@@ -55,7 +57,7 @@ for (const { claim, run: attempt } of chosen) {
   if (!installation.isInstalled) break
 }
 const failed = outcomes.filter(({ result }) => result === 'WRONG').length
-if (options.only === undefined) writeReport(outcomes, await clusterVersion())
+if (!isPart) writeReport(outcomes, await clusterVersion())
 if (!options.keep) await run('kubectl', ['delete', 'namespace', options.namespace, '--wait=false'])
 process.stdout.write(`${outcomes.length - failed} of ${outcomes.length} claims held, in ${elapsed()}\n`)
 process.exit(failed === 0 ? 0 : 1)
@@ -91,7 +93,7 @@ function readOptions() {
         older: { type: 'string' },
         outside: { type: 'string' },
         namespace: { type: 'string', default: 'flowforge-test' },
-        only: { type: 'string' },
+        only: { type: 'string', multiple: true, default: [] },
         keep: { type: 'boolean', default: false },
       },
     })
