@@ -25,6 +25,7 @@ const long: [command: RegExp, by: string][] = [
   [/^npm start$/, 'services/system/start.test.ts'],
   [/^npm run demo$/, 'services/system/demo.test.ts'],
   [/^npm test( -- \S+)?$/, '.ci/run'],
+  [/^FLOWFORGE_FUZZ_SECONDS=\d+ npx node --test services\/system\/api-fuzz\.test\.ts$/, '.ci/run'],
   [/^npm run check$/, '.ci/run'],
   // Of the bootstrap, which each of the others begins with.
   [/^npm run generate$/, '.ci/run'],
@@ -58,9 +59,6 @@ const elsewhere: [command: RegExp, by: string][] = [
   [/^kubectl (get (pods|cluster|events)|logs )/, 'deploy/cluster'],
   [/^npx flowforge (list |queues list$)/, 'sdk/cli/flowforge.test.ts'],
 ]
-
-/** Tools of others that no test installs; whoever wrote the line has run it. */
-const byHand = [/^pip install schemathesis$/, /^st run /]
 
 /** Names of programmes and forms of commands, which a text speaks of and nobody types as they stand. */
 const forms = [/…|COMMIT|SUITE/, /^npx (flowforge|flowforge-mesh|oxfmt)( lint)?$/, /^npm run chaos$/]
@@ -97,15 +95,13 @@ const known = [...long, ...elsewhere].map(([pattern]) => pattern)
 test('each command of the documentation is run here, or it is said what it needs', () => {
   ok(commands.length > 60, `${commands.length} commands were found`)
   deepEqual(
-    commands.filter((one) => !matches([...run, ...known, ...byHand, ...forms], one)),
+    commands.filter((one) => !matches([...run, ...known, ...forms], one)),
     [],
   )
 })
 
 test('nothing is said of commands that no text has', () => {
-  const unused = [...run, ...known, ...byHand, ...forms].filter(
-    (one) => !commands.some(({ command }) => one.test(command)),
-  )
+  const unused = [...run, ...known, ...forms].filter((one) => !commands.some(({ command }) => one.test(command)))
   deepEqual(unused, [])
 })
 
