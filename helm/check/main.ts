@@ -76,16 +76,9 @@ for (const profile of profiles) {
   )
 }
 const schemas = schemaLocation()
+const conform = ['-strict', '-ignore-missing-schemas', '-kubernetes-version', kubeVersion]
 for (const [profile, text] of renders) {
-  const args = [
-    '-strict',
-    '-ignore-missing-schemas',
-    '-kubernetes-version',
-    kubeVersion,
-    '-schema-location',
-    schemas ?? '',
-  ]
-  if (schemas) command(`kubeconform, ${profile}`, 'kubeconform', args, text)
+  if (schemas) command(`kubeconform, ${profile}`, 'kubeconform', [...conform, '-schema-location', schemas], text)
   else absent(`kubeconform, ${profile}: neither a cluster nor the network answers with schemas`)
 }
 command('helm-docs', 'helm-docs', [

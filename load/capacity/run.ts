@@ -54,8 +54,6 @@ function readOptions(args: string[]) {
       seconds: { type: 'string', default: '10' },
       rewrite: { type: 'boolean', default: false },
     },
-    (values) => {
-      return { seconds: numberOf('seconds', values.seconds, 1, 600), rewrite: values.rewrite }
-    },
+    (values) => ({ seconds: numberOf('seconds', values.seconds, 1, 600), rewrite: values.rewrite }),
   )
 }
