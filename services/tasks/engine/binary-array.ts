@@ -15,7 +15,7 @@ interface ElementType<T> {
   write(into: Buffer, at: number, value: T): number
 }
 
-/** Makes one array of what each item has; of the items themselves if it is not said what. */
+/** Makes one array of what each item has; of the items themselves if it is not said what. Asks `valueOf` twice for each. */
 interface ArrayOf<T> {
   (values: readonly (T | null)[]): Buffer | null
   <Item>(items: readonly Item[], valueOf: (item: Item) => T | null): Buffer | null
