@@ -15,7 +15,7 @@ import type { Created, NewTask, Successes } from './create.ts'
 import { Creations } from './creations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { storeProgress, type Progress } from './extend.ts'
-import { judgeRefused, leaseId, leaseLost, type LeaseKey } from './fence.ts'
+import { judgeRefused, leaseId, leaseLost, leaseOf, type LeaseKey } from './fence.ts'
 import { giveBackLease } from './give-back.ts'
 import { workersOf } from './hand-over.ts'
 import type { LeasedRow } from './lease.ts'
@@ -81,7 +81,7 @@ export class Engine {
     this.dispatcher = new Dispatcher({
       lease: async (queueId, types, slots) => this.#open(queueId, await this.#leasing.lease(queueId, types, slots)),
       queueById: (queueId) => this.queues.byId(queueId),
-      giveBack: (rows) => this.giveBack(rows),
+      giveBack: (rows) => this.giveBack(rows.map(leaseOf)),
       log,
     })
     this.#leasing = new Leasing({
@@ -228,7 +228,7 @@ export class Engine {
   swept({ settled, expired }: Pick<Sweep, 'settled' | 'expired'>): void {
     for (const row of settled) {
       this.#follow(row, 'lost')
-      this.onLost({ project: row.project, id: row.id, attempt: row.attempt, sessionId: BigInt(row.session_id) })
+      this.onLost(leaseOf(row))
     }
     for (const row of expired) this.changes.changed(row.id)
     tasksCompleted.inc({ state: 'dead' }, expired.length)
@@ -236,10 +236,9 @@ export class Engine {
   }
 
   /** Puts back leases that reached nobody, for other workers to have now and not when they expire. */
-  giveBack(leases: { project: string; id: string; attempt: number; session_id: string | null }[]): void {
+  giveBack(leases: LeaseKey[]): void {
     const settle = (ending: Ending) => this.settle(ending)
-    for (const { project, id, attempt, session_id } of leases)
-      void giveBackLease({ project, id, attempt, sessionId: BigInt(session_id!) }, settle, this.log)
+    for (const lease of leases) void giveBackLease(lease, settle, this.log)
   }
 
   /** The queue's settings changed: whoever serves it must look at them again. */

@@ -13,6 +13,11 @@ export interface LeaseKey {
   sessionId: bigint
 }
 
+/** The lease that a row of a running task names. */
+export function leaseOf(row: { project: string; id: string; attempt: number; session_id: string | null }): LeaseKey {
+  return { project: row.project, id: row.id, attempt: row.attempt, sessionId: BigInt(row.session_id!) }
+}
+
 /** A lease as one string, unique among all leases ever given. */
 export function leaseId(lease: { id: string; attempt: number; sessionId: bigint | string }): string {
   return `${lease.id}/${lease.attempt}/${lease.sessionId}`

@@ -5,6 +5,7 @@ import { TaskState, type Task } from '@flowforge/proto/flowforge/tasks/v1/task.t
 import { until } from '@flowforge/runtime/testing/poll'
 import { startTestTasks, type TestTasks } from '../testing/tasks-service.ts'
 import type { Taker } from './dispatcher.ts'
+import { leaseOf } from './fence.ts'
 import type { LeasedRow } from './lease.ts'
 import { openSession } from './sessions.ts'
 
@@ -198,7 +199,7 @@ test('a worker that goes while its task is being created waits for the statement
   lock.release()
   await Promise.all([created, later, removed])
   equal(given.length, 1)
-  service.engine.giveBack(given.splice(0))
+  service.engine.giveBack(given.splice(0).map(leaseOf))
   await until(async () => (await stored()).every(({ state }) => state === 2))
   taker.room = 1
   service.engine.dispatcher.add(taker)
@@ -211,8 +212,4 @@ async function waiting(): Promise<number> {
     `select count(*)::integer as n from pg_locks where not granted and relation = 'tasks.task'::regclass`,
   )
   return rows[0].n
-}
-
-function leaseOf({ project, id, attempt, session_id }: LeasedRow) {
-  return { project, id, attempt, sessionId: BigInt(session_id!) }
 }

@@ -1,6 +1,7 @@
 /** Leased tasks on their way to a worker: what they carry is opened, and those that cannot be opened are told apart. */
 import { Status } from '@flowforge/proto/google/rpc/status.ts'
 import { toRpcStatus } from '@flowforge/runtime/status'
+import { leaseOf } from './fence.ts'
 import type { LeasedRow } from './lease.ts'
 import { isUnreadable, type Sealer } from './seal.ts'
 import type { Ending } from './settle.ts'
@@ -26,10 +27,7 @@ export function openLeased(sealer: Sealer, rows: LeasedRow[]): { readable: Lease
 function failureOf(row: LeasedRow, error: unknown): Ending {
   const status = toRpcStatus(error)
   return {
-    project: row.project,
-    id: row.id,
-    attempt: row.attempt,
-    sessionId: BigInt(row.session_id!),
+    ...leaseOf(row),
     outcome: Outcome.failed,
     error: Status.encode(status).finish(),
     code: status.code,

@@ -1,7 +1,7 @@
 /** Worker sessions: one row for each stream, whose expiry is the expiry of every lease that the stream holds. */
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
-import type { LeaseKey } from './fence.ts'
+import { leaseOf, type LeaseKey } from './fence.ts'
 
 export interface Session {
   id: bigint
@@ -55,12 +55,7 @@ export async function sessionLeases(pool: pg.Pool, sessions: Session[]): Promise
         select project, id, attempt, session_id from tasks.task where session_id = served.id and state = 3 offset 0) as task`,
     values: [sessions.map(({ id }) => id), sessions.map(({ epoch }) => epoch)],
   })
-  return rows.map((row) => ({
-    project: row.project,
-    id: row.id,
-    attempt: row.attempt,
-    sessionId: BigInt(row.session_id),
-  }))
+  return rows.map(leaseOf)
 }
 
 /** Lets a session end after `graceMs`, unless another stream resumes it before, or has already. */
@@ -73,21 +68,13 @@ export async function expireSession(pool: pg.Pool, { id, epoch }: Session, grace
 }
 
 /** Forgets a session that holds no leases; else tells which it holds, unless another stream has resumed it. */
-export async function closeSession(pool: pg.Pool, { id, epoch }: Session): Promise<LeaseKey[]> {
+export async function closeSession(pool: pg.Pool, session: Session): Promise<LeaseKey[]> {
   const { rowCount } = await pool.query({
     name: 'close-session',
     text: `delete from tasks.session where id = $1 and epoch = $2 and not exists (select from tasks.task where session_id = $1 and state = 3)`,
-    values: [id, epoch],
+    values: [session.id, session.epoch],
   })
-  if (rowCount === 1) return []
-  const { rows } = await pool.query({
-    name: 'leases-of-closed-session',
-    text: `select left_over.* from tasks.session cross join lateral (
-        select project, task.id, attempt from tasks.task where session_id = $1 and state = 3 offset 0) as left_over
-      where session.id = $1 and epoch = $2`,
-    values: [id, epoch],
-  })
-  return rows.map((row) => ({ project: row.project, id: row.id, attempt: row.attempt, sessionId: id }))
+  return rowCount === 1 ? [] : sessionLeases(pool, [session])
 }
 
 export interface Renewal {

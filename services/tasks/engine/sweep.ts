@@ -2,6 +2,7 @@
 import { Code } from '@flowforge/proto/google/rpc/code.ts'
 import { Status } from '@flowforge/proto/google/rpc/status.ts'
 import type pg from 'pg'
+import { leaseOf } from './fence.ts'
 import { insertFinished } from './finish.ts'
 import { attemptTimeoutMsDefault } from './lease.ts'
 import { settleTasks, type Ending, type Settled } from './settle.ts'
@@ -131,10 +132,7 @@ async function expireTasks(pool: pg.Pool): Promise<Sweep['expired']> {
 function endingOf(row: { project: string; id: string; attempt: number; session_id: string }, outcome: number): Ending {
   const status = outcome === Outcome.timedOut ? timedOut : lost
   return {
-    project: row.project,
-    id: row.id,
-    attempt: row.attempt,
-    sessionId: BigInt(row.session_id),
+    ...leaseOf(row),
     outcome,
     error: status.bytes,
     code: status.code,

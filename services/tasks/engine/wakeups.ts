@@ -125,6 +125,7 @@ export class Wakeups {
       this.#handlers.onCancel({ sessionId: BigInt(sessionId), project, id, attempt: Number(attempt) })
     }
   }
+
   /** Without times it comes from tasks.enqueue() or an instance of the version before. */
   #receiveReady(queueIds: number[], sinceMs: number[] | undefined): void {
     if (!sinceMs) return this.#handlers.onReady(queueIds)

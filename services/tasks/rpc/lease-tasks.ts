@@ -5,6 +5,7 @@ import type {
 } from '@flowforge/proto/opaque/flowforge/tasks/v1/worker_service.ts'
 import type { UnaryHandler } from '@flowforge/runtime/server'
 import type { Taker } from '../engine/dispatcher.ts'
+import { leaseOf } from '../engine/fence.ts'
 import type { LeasedRow } from '../engine/lease.ts'
 import { readyQueues } from '../engine/queues.ts'
 import { newSessionId } from '../engine/sessions.ts'
@@ -62,7 +63,7 @@ export function leaseTasks({ engine }: Tasks): UnaryHandler<LeaseTasksRequest, L
     for (const abort of [signal, draining]) abort.removeEventListener('abort', onAbort)
     await engine.dispatcher.remove(taker)
     const kept = signal.aborted ? [] : fitting(rows)
-    engine.giveBack(rows.slice(kept.length))
+    engine.giveBack(rows.slice(kept.length).map(leaseOf))
     return {
       tasks: await Promise.all(
         kept.map(async (row) => leasedTaskMessage(row, (await engine.queues.byId(row.queue_id)).name)),

@@ -111,11 +111,7 @@ export class WorkStreams {
       const strays = stored.filter((lease) => lease.sessionId === stream.session.id && !stream.holds(lease))
       // What statements in flight have leased is about to reach the worker.
       if (strays.length > 0) await dispatcher.settled(stream.taker)
-      this.#engine.giveBack(
-        strays
-          .filter((lease) => !stream.holds(lease))
-          .map((lease) => ({ ...lease, session_id: String(lease.sessionId) })),
-      )
+      this.#engine.giveBack(strays.filter((lease) => !stream.holds(lease)))
       if (lookedMs - sinceMs > doubtMs && this.#doubted.get(stream) === sinceMs) this.#doubted.delete(stream)
     }
   }

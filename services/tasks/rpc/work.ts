@@ -76,7 +76,7 @@ async function end(
   try {
     const left = isClosedByWorker ? await closeSession(engine.pool, session) : []
     // On their way when the worker left: it never saw them. A worker that only died did not say that it would leave.
-    if (isDraining) engine.giveBack(left.map((lease) => ({ ...lease, session_id: String(lease.sessionId) })))
+    if (isDraining) engine.giveBack(left)
     // What the worker still holds, it may come back for.
     await expireSession(engine.pool, session, graceMs)
   } catch (error) {
@@ -98,11 +98,7 @@ async function openOrResume({ engine }: Tasks, streams: WorkStreams, hello: Work
   const kept = new Set(leases.map(leaseId))
   const stored = await sessionLeases(engine.pool, [session])
   // Leases on their way when the stream broke: the worker never saw them.
-  engine.giveBack(
-    stored
-      .filter((lease) => !kept.has(leaseId(lease)))
-      .map((lease) => ({ ...lease, session_id: String(lease.sessionId) })),
-  )
+  engine.giveBack(stored.filter((lease) => !kept.has(leaseId(lease))))
   const held = stored.filter((lease) => kept.has(leaseId(lease)))
   const heldIds = new Set(held.map(leaseId))
   return { session, held, lost: leases.filter((lease) => !heldIds.has(leaseId(lease))), isResumed: true }

@@ -8,7 +8,7 @@ import { cancelTask } from '../../engine/cancel.ts'
 import type { Created, NewTask } from '../../engine/create.ts'
 import { deleteTask } from '../../engine/delete.ts'
 import { extendLeases, storeProgress } from '../../engine/extend.ts'
-import { judgeRefused, leaseId, type LeaseKey } from '../../engine/fence.ts'
+import { judgeRefused, leaseId, leaseOf, type LeaseKey } from '../../engine/fence.ts'
 import { leaseSteered, leaseTasks, type LeasedRow } from '../../engine/lease.ts'
 import { promoteTasks } from '../../engine/promote.ts'
 import { ageTasks, changeQueue, forgetKeys, rollUpCounts, setPaused } from '../../engine/queues.ts'
@@ -246,8 +246,8 @@ export class World {
     }
   }
 
-  #leased({ id, attempt, session_id }: LeasedRow): void {
-    const key = { project, id, attempt, sessionId: BigInt(session_id!) }
+  #leased(row: LeasedRow): void {
+    const key = leaseOf(row)
     this.#leases.push(key)
     this.answers.lease(key)
   }
