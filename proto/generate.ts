@@ -6,7 +6,7 @@
  * - the same types once more in `gen/opaque`, where every `google.protobuf.Struct` is `bytes`: the two are the same
  *   on the wire, and a server that only stores a payload has no reason to build objects from it.
  */
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
@@ -77,6 +77,17 @@ function generateTypes(input: string, out: string): void {
     ],
   }
   buf(root, 'generate', input, '--template', JSON.stringify(template))
+  for (const name of readdirSync(out, { recursive: true, encoding: 'utf8' }))
+    if (name.endsWith('.ts')) keepWriters(join(out, name))
+}
+
+/** Lets generated code encode with the writers of writer.ts; ts-proto would make a new one for each message. */
+function keepWriters(file: string): void {
+  const code = readFileSync(file, 'utf8')
+  const kept = code.replaceAll('writer: BinaryWriter = new BinaryWriter()', 'writer: BinaryWriter = emptyWriter()')
+  if (kept === code) return
+  const wire = /^import .* from "@bufbuild\/protobuf\/wire";$/m
+  writeFileSync(file, kept.replace(wire, `$&\nimport { emptyWriter } from "@flowforge/proto/writer";`))
 }
 
 function withStructsAsBytes(set: Uint8Array): Uint8Array {
