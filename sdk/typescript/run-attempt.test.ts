@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { Task } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
 import type { Outcome } from '@flowforge/proto/flowforge/tasks/v1/worker_service.ts'
+import { Aborter } from './aborter.ts'
 import { fromMs } from './duration.ts'
-import { AttemptAbortedError, PermanentError, reasonOf, RetryLaterError, SnoozeError } from './errors.ts'
+import { PermanentError, reasonOf, RetryLaterError, SnoozeError } from './errors.ts'
 import type { Log } from './log.ts'
 import { runAttempt, type Attempt, type Handler } from './run-attempt.ts'
 import type { JsonObject } from './struct.ts'
@@ -19,7 +20,7 @@ function attempt(handler: Handler | undefined, more: Partial<Attempt> = {}): Att
     lease: { task: task.name, attempt: 1, session: 7n },
     traceparent: '',
     handler,
-    controller: new AbortController(),
+    aborter: new Aborter(),
     abortGraceMs: 50,
     progress: (value) => reported.push(value),
     log: silent,
@@ -131,7 +132,7 @@ test('why an attempt was aborted decides what is reported', async (t) => {
       for (const handler of [obedient, deaf]) {
         const one = attempt(handler)
         const ended = runAttempt(one)
-        one.controller.abort(new AttemptAbortedError(reason))
+        one.aborter.abort(reason)
         const { end, outcome } = await ended
         deepEqual({ end, value: outcome?.outcome?.value }, expected)
       }
@@ -144,8 +145,20 @@ test('a handler that finishes although it was cancelled has succeeded', async ()
     return new Promise((resolve) => signal.addEventListener('abort', () => resolve({ done: true })))
   })
   const outcome = outcomeOf(one)
-  one.controller.abort(new AttemptAbortedError('cancelled'))
+  one.aborter.abort('cancelled')
   deepEqual((await outcome).value, { result: { done: true } })
+})
+
+test('a handler that asks for its signal after it was cancelled sees that', async () => {
+  const cancelled = Promise.withResolvers<void>()
+  const one = attempt(async (_task, context) => {
+    await cancelled.promise
+    context.signal.throwIfAborted()
+  })
+  const ended = runAttempt(one)
+  one.aborter.abort('cancelled')
+  cancelled.resolve()
+  equal((await ended).end, 'cancelled')
 })
 
 test('a task without a handler fails', async () => {

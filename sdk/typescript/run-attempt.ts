@@ -5,12 +5,21 @@
  *
  * `perform` ends with what the handler did; `normalise` turns that into what the protocol says.
  */
-import { context, propagation, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api'
+import {
+  context,
+  isSpanContextValid,
+  propagation,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Context,
+} from '@opentelemetry/api'
 import { status } from '@grpc/grpc-js'
 import type { Task } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
 import { Outcome, type Lease } from '@flowforge/proto/flowforge/tasks/v1/worker_service.ts'
+import type { Aborter } from './aborter.ts'
 import { fromMs, toMs } from './duration.ts'
-import { AttemptAbortedError, PermanentError, RetryLaterError, SnoozeError, toStatus } from './errors.ts'
+import { PermanentError, RetryLaterError, SnoozeError, toStatus } from './errors.ts'
 import type { Log } from './log.ts'
 import { toStruct, type JsonObject } from './struct.ts'
 
@@ -48,15 +57,18 @@ export interface Attempt {
   lease: Lease
   traceparent: string
   handler: Handler | undefined
-  /** Aborted with an AttemptAbortedError by whoever owns the attempt. */
-  controller: AbortController
+  /** With which whoever owns the attempt aborts it. */
+  aborter: Aborter
   /** How long a handler may take to stop once its signal is aborted; then the attempt ends without it. */
   abortGraceMs: number
   progress(value: JsonObject): void
+  /** Its lines about the attempt carry the task and its trace. */
   log: Log
 }
 
 type Performance = { returned: unknown } | { threw: unknown }
+
+const tracer = trace.getTracer('@flowforge/sdk')
 
 const attemptTimeoutMsDefault = 300_000
 const outcomeBytesMax = 3_500_000
@@ -65,21 +77,25 @@ const progressBytesMax = 256 * 1024
 /** Runs an attempt to its end, and says what to report: nothing, if the lease was lost. Never rejects. */
 export async function runAttempt(attempt: Attempt): Promise<{ end: AttemptEnd; outcome?: Outcome }> {
   const startedAt = performance.now()
-  const parent = propagation.extract(context.active(), { traceparent: attempt.traceparent })
-  const span = trace.getTracer('@flowforge/sdk').startSpan(`attempt ${attempt.task.type}`, spanOptions(attempt), parent)
-  const performed = await perform(attempt, trace.setSpan(parent, span))
+  const parent = parentOf(attempt)
+  const span = tracer.startSpan(`attempt ${attempt.task.type}`, spanOptions(attempt), parent)
+  // Without a trace the span is nobody's, and need not be carried along.
+  const active = isSpanContextValid(span.spanContext()) ? trace.setSpan(parent, span) : parent
+  const performed = await perform(attempt, active)
   const normalised = normalise(attempt, performed)
+  const { end } = normalised
+  const isFailure = end === 'failed' || end === 'timed out'
   const error = 'threw' in performed ? performed.threw : undefined
-  const fields = {
-    end: normalised.end,
-    ms: Math.round(performance.now() - startedAt),
-    ...(error !== undefined && { err: error }),
-  }
-  attempt.log[normalised.end === 'failed' || normalised.end === 'timed out' ? 'warn' : 'info'](fields, 'attempt ended')
-  span.setAttribute('flowforge.attempt.end', normalised.end)
-  if (normalised.end === 'failed' || normalised.end === 'timed out') span.setStatus({ code: SpanStatusCode.ERROR })
+  const fields = { ...fieldsOf(attempt), end, ms: Math.round(performance.now() - startedAt) }
+  attempt.log[isFailure ? 'warn' : 'info'](error === undefined ? fields : { ...fields, err: error }, 'attempt ended')
+  span.setAttribute('flowforge.attempt.end', end)
+  if (isFailure) span.setStatus({ code: SpanStatusCode.ERROR })
   span.end()
   return normalised
+}
+
+function parentOf({ traceparent }: Attempt): Context {
+  return traceparent === '' ? context.active() : propagation.extract(context.active(), { traceparent })
 }
 
 function spanOptions({ task, lease }: Attempt) {
@@ -87,63 +103,75 @@ function spanOptions({ task, lease }: Attempt) {
   return { kind: SpanKind.CONSUMER, attributes }
 }
 
+/** What the log says of an attempt on each line. */
+function fieldsOf({ task, lease, traceparent }: Attempt) {
+  return { task: task.name, type: task.type, attempt: lease.attempt, trace_id: traceparent.split('-')[1] }
+}
+
 /** Runs the handler, but no longer than the attempt's timeout and the grace after an abort. */
-async function perform(attempt: Attempt, active: Context): Promise<Performance> {
-  const { task, lease, controller, handler } = attempt
-  const { signal } = controller
-  if (!handler) return { threw: new Error(`this worker has no handler for type ${task.type}`) }
-  const timeoutMs = task.attemptTimeout ? toMs(task.attemptTimeout) : attemptTimeoutMsDefault
-  const timer = setTimeout(() => controller.abort(new AttemptAbortedError('timed out')), timeoutMs)
-  const abandoned = abandonAfterAbort(attempt)
-  try {
-    const handled = context.with(active, async () =>
-      handler(task, {
-        signal,
-        log: attempt.log,
-        progress: reportProgress(attempt),
-        attempt: lease.attempt,
-        traceparent: traceparentOf(attempt, active),
-      }),
-    )
-    return { returned: await Promise.race([handled, abandoned.promise]) }
-  } catch (error) {
-    return { threw: error }
-  } finally {
-    clearTimeout(timer)
-    abandoned.stop()
+function perform(attempt: Attempt, active: Context): Promise<Performance> {
+  const { task, aborter, handler, abortGraceMs } = attempt
+  return new Promise((resolve) => {
+    if (!handler) return resolve({ threw: new Error(`this worker has no handler for type ${task.type}`) })
+    const timeoutMs = task.attemptTimeout ? toMs(task.attemptTimeout) : attemptTimeoutMsDefault
+    let timer = setTimeout(() => aborter.abort('timed out'), timeoutMs)
+    const end = (performed: Performance): void => {
+      clearTimeout(timer)
+      aborter.onAbort = undefined
+      resolve(performed)
+    }
+    aborter.onAbort = () => {
+      clearTimeout(timer)
+      // A handler that ignores its aborted signal cannot hold the attempt open for longer than the grace.
+      timer = setTimeout(() => {
+        attempt.log.error(
+          { ...fieldsOf(attempt), abortGraceMs },
+          'the handler ignores its signal; the attempt ends without it',
+        )
+        end({ threw: aborter.error })
+      }, abortGraceMs)
+    }
+    if (aborter.error) aborter.onAbort()
+    context
+      .with(active, async () => handler(task, new AttemptContext(attempt, active)))
+      .then(
+        (returned) => end({ returned }),
+        (error: unknown) => end({ threw: error }),
+      )
+  })
+}
+
+/** The HandlerContext of an attempt; what many handlers never look at is made when they do. */
+class AttemptContext implements HandlerContext {
+  readonly attempt: number
+  readonly traceparent: string
+  readonly progress: HandlerContext['progress']
+  readonly #attempt: Attempt
+  #log: Log | undefined
+
+  constructor(attempt: Attempt, active: Context) {
+    this.attempt = attempt.lease.attempt
+    this.traceparent = traceparentOf(attempt, active)
+    this.progress = (value) => reportProgress(attempt, value)
+    this.#attempt = attempt
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.aborter.signal
+  }
+
+  get log(): Log {
+    this.#log ??= this.#attempt.log.child(fieldsOf(this.#attempt))
+    return this.#log
   }
 }
 
-/** Rejects when the handler has ignored its aborted signal for the grace, so that it cannot hold the attempt open. */
-function abandonAfterAbort({ controller: { signal }, abortGraceMs, log }: Attempt): {
-  promise: Promise<never>
-  stop(): void
-} {
-  const { promise, reject } = Promise.withResolvers<never>()
-  let timer: NodeJS.Timeout | undefined
-  const onAbort = () => {
-    timer = setTimeout(() => {
-      log.error({ abortGraceMs }, 'the handler ignores its signal; the attempt ends without it')
-      reject(signal.reason)
-    }, abortGraceMs)
-  }
-  if (signal.aborted) onAbort()
-  else signal.addEventListener('abort', onAbort, { once: true })
-  const stop = () => {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', onAbort)
-  }
-  return { promise, stop }
-}
-
-function reportProgress({ progress, controller }: Attempt): HandlerContext['progress'] {
-  return (value) => {
-    const checked = toStruct(value, 'progress')
-    const bytes = Buffer.byteLength(JSON.stringify(checked))
-    if (bytes > progressBytesMax)
-      throw new RangeError(`progress has ${bytes} bytes, at most ${progressBytesMax} are kept`)
-    if (!controller.signal.aborted) progress(checked)
-  }
+function reportProgress({ progress, aborter }: Attempt, value: object): void {
+  const checked = toStruct(value, 'progress')
+  const bytes = Buffer.byteLength(JSON.stringify(checked))
+  if (bytes > progressBytesMax)
+    throw new RangeError(`progress has ${bytes} bytes, at most ${progressBytesMax} are kept`)
+  if (!aborter.error) progress(checked)
 }
 
 function traceparentOf({ traceparent }: Attempt, active: Context): string {
@@ -153,8 +181,8 @@ function traceparentOf({ traceparent }: Attempt, active: Context): string {
 }
 
 function normalise(attempt: Attempt, performed: Performance): { end: AttemptEnd; outcome?: Outcome } {
-  const abort = attempt.controller.signal.reason
-  const reason = abort instanceof AttemptAbortedError ? abort.reason : undefined
+  const abort = attempt.aborter.error
+  const reason = abort?.reason
   if (reason === 'lost') return { end: 'lost' }
   if (reason === 'timed out') return { end: 'timed out', outcome: failure(attempt.lease, abort) }
   const end = 'returned' in performed ? performed.returned : performed.threw

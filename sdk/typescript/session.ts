@@ -17,6 +17,7 @@ import type {
   WorkResponse_Acknowledgement,
   WorkResponse_Welcome,
 } from '@flowforge/proto/flowforge/tasks/v1/worker_service.ts'
+import { NumberedMap } from '@flowforge/grpc/numbered-map'
 import { isTransient, judge } from './acknowledgement.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { toMs } from './duration.ts'
@@ -40,8 +41,8 @@ export type WorkerProfile = Pick<WorkRequest_Hello, 'parent' | 'worker' | 'queue
 
 interface HeldLease {
   lease: Lease
-  outcome?: Outcome
-  progress?: JsonObject
+  outcome: Outcome | undefined
+  progress: JsonObject | undefined
 }
 
 const reconnectMs = { first: 100, max: 5_000 }
@@ -54,7 +55,7 @@ export class Session {
   readonly #profile: WorkerProfile
   readonly #events: SessionEvents
   readonly #log: Log
-  readonly #held = new Map<string, HeldLease>()
+  readonly #held = new NumberedMap<HeldLease>()
   readonly #opened = Promise.withResolvers<void>()
   #current: WorkStream | undefined
   #opening: WorkStream | undefined
@@ -89,7 +90,7 @@ export class Session {
 
   /** Reports how an attempt ended, now and after each reconnect until the server has acknowledged it. */
   report(outcome: Outcome): void {
-    const held = this.#held.get(key(outcome.lease))
+    const held = this.#heldOf(outcome.lease)
     if (!held) return // Lost meanwhile: nobody wants to know.
     held.outcome = outcome
     this.#current?.report(outcome)
@@ -97,7 +98,7 @@ export class Session {
 
   /** Reports how far an attempt is; only the latest is said again after a reconnect. */
   progress(lease: Lease, progress: JsonObject): void {
-    const held = this.#held.get(key(lease))
+    const held = this.#heldOf(lease)
     if (!held || held.outcome) return
     held.progress = progress
     this.#current?.send({ $case: 'progress', value: { lease, progress } })
@@ -152,7 +153,7 @@ export class Session {
       ...this.#profile,
       session: this.#welcome?.session ?? 0n,
       sessionToken: this.#welcome?.sessionToken ?? '',
-      leases: [...this.#held.values()].map(({ lease }) => lease),
+      leases: this.#held.all().map(({ lease }) => lease),
     }
   }
 
@@ -173,7 +174,7 @@ export class Session {
   }
 
   #sayAgain(stream: WorkStream): void {
-    for (const { lease, outcome, progress } of this.#held.values()) {
+    for (const { lease, outcome, progress } of this.#held.all()) {
       if (outcome) stream.report(outcome)
       else if (progress) stream.send({ $case: 'progress', value: { lease, progress } })
     }
@@ -187,7 +188,7 @@ export class Session {
       case 'acknowledgements':
         return message.value.acknowledgements.forEach((one) => this.#onAcknowledgement(one))
       case 'cancel':
-        if (this.#held.has(key(message.value.lease))) this.#events.onCancel(message.value.lease!)
+        if (this.#heldOf(message.value.lease)) this.#events.onCancel(message.value.lease!)
         return
       case 'lost':
         return this.#lose(message.value.lease)
@@ -199,17 +200,17 @@ export class Session {
 
   #onLease(stream: WorkStream, leased: LeasedTask): void {
     const { lease } = leased
-    if (!lease || this.#held.has(key(lease))) return
+    if (!lease || this.#heldOf(lease)) return
     const release: Outcome = { lease, outcome: { $case: 'release', value: { snooze: undefined, cancelled: false } } }
     // The hello under way does not name this lease, so the server returns it at once: running it here would be a second run.
     if (stream !== this.#current || this.#opening) return stream.report(release)
-    this.#held.set(key(lease), { lease })
+    this.#held.add(lease.task, lease.attempt, { lease, outcome: undefined, progress: undefined })
     if (this.#isDraining) this.report(release)
     else this.#events.onLease(leased, lease)
   }
 
   #onAcknowledgement({ lease, status: answer }: WorkResponse_Acknowledgement): void {
-    const held = this.#held.get(key(lease))
+    const held = this.#heldOf(lease)
     if (!held?.outcome) return
     const verdict = judge(held.outcome, answer)
     if (verdict.is === 'replaced') return this.report(verdict.outcome)
@@ -230,7 +231,7 @@ export class Session {
   #resendLater(outcome: Outcome): void {
     const delayMs = resendMs.min + Math.random() * (resendMs.max - resendMs.min)
     setTimeout(() => {
-      if (this.#held.get(key(outcome.lease))?.outcome === outcome) this.report(outcome)
+      if (this.#heldOf(outcome.lease)?.outcome === outcome) this.report(outcome)
     }, delayMs).unref()
   }
 
@@ -277,16 +278,16 @@ export class Session {
     const timeout = this.#welcome?.sessionTimeout
     if (this.#isClosed || !timeout) return
     this.#expiryTimer = setTimeout(() => {
-      for (const { lease, outcome } of this.#held.values()) if (!outcome) this.#lose(lease)
+      for (const { lease, outcome } of this.#held.all()) if (!outcome) this.#lose(lease)
     }, toMs(timeout))
   }
 
   #loseAll(): void {
-    for (const { lease } of this.#held.values()) this.#lose(lease)
+    for (const { lease } of this.#held.all()) this.#lose(lease)
   }
 
   #lose(lease: Lease | undefined): void {
-    const held = this.#held.get(key(lease))
+    const held = this.#heldOf(lease)
     if (!held) return
     // With an outcome under way it may have been recorded on the stream that broke, and only its answer was lost.
     const message = held.outcome ? 'lease ended before the outcome was acknowledged' : 'lease lost'
@@ -295,14 +296,14 @@ export class Session {
     this.#events.onLost(held.lease)
   }
 
+  #heldOf(lease: Lease | undefined): HeldLease | undefined {
+    return lease && this.#held.get(lease.task, lease.attempt)
+  }
+
   #release(lease: Lease): void {
-    this.#held.delete(key(lease))
+    this.#held.take(lease.task, lease.attempt)
     if (this.#held.size === 0) this.#onSettled?.()
   }
-}
-
-function key(lease: Lease | undefined): string {
-  return lease ? `${lease.task}#${lease.attempt}` : ''
 }
 
 async function within(boundMs: number, subscribe: (resolve: () => void) => void): Promise<void> {

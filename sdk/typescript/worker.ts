@@ -1,7 +1,9 @@
 import { hostname } from 'node:os'
 import type { Lease, LeasedTask, Outcome } from '@flowforge/proto/flowforge/tasks/v1/worker_service.ts'
+import { NumberedMap } from '@flowforge/grpc/numbered-map'
+import { Aborter } from './aborter.ts'
 import type { ConnectionOptions } from './connection.ts'
-import { AttemptAbortedError, type AbortReason } from './errors.ts'
+import type { AbortReason } from './errors.ts'
 import { stderrLog, type Log } from './log.ts'
 import { runAttempt, type AttemptEnd, type Handler } from './run-attempt.ts'
 import { Session } from './session.ts'
@@ -42,9 +44,10 @@ export class Worker {
   readonly #options: WorkerOptions
   readonly #log: Log
   readonly #session: Session
-  readonly #running = new Map<string, { controller: AbortController; done: Promise<void> }>()
+  readonly #running = new NumberedMap<Aborter>()
   readonly #abortGraceMs: number
   #stopped: Promise<void> | undefined
+  #onIdle: (() => void) | undefined
 
   constructor(options: WorkerOptions) {
     const {
@@ -67,7 +70,7 @@ export class Worker {
       {
         onLease: (leased, lease) => {
           options.onLeased?.(lease)
-          this.#run(leased, lease)
+          void this.#run(leased, lease)
         },
         onCancel: (lease) => this.#abort(lease, 'cancelled'),
         onLost: (lease) => this.#abort(lease, 'lost'),
@@ -110,54 +113,39 @@ export class Worker {
   async #drain(graceMs: number): Promise<void> {
     this.#session.drain()
     const grace = setTimeout(() => this.#abortAll('draining'), graceMs)
-    await this.#idle()
+    if (this.running > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve))
     clearTimeout(grace)
     await this.#session.settled(settleMs)
     await this.#session.close(closeMs)
   }
 
-  async #idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all([...this.#running.values()].map(({ done }) => done))
-  }
-
-  #run(leased: LeasedTask, lease: Lease): void {
-    const controller = new AbortController()
-    const done = this.#attempt(leased, lease, controller).finally(() => this.#running.delete(key(lease)))
-    this.#running.set(key(lease), { controller, done })
-  }
-
-  async #attempt({ task, traceparent }: LeasedTask, lease: Lease, controller: AbortController): Promise<void> {
+  async #run({ task, traceparent }: LeasedTask, lease: Lease): Promise<void> {
     if (!task) return
     const startedAt = performance.now()
     const handlers = this.#options.handlers
+    const aborter = new Aborter()
+    this.#running.add(lease.task, lease.attempt, aborter)
     const { end, outcome } = await runAttempt({
       task,
       lease,
       traceparent,
       handler: Object.hasOwn(handlers, task.type) ? handlers[task.type] : undefined,
-      controller,
+      aborter,
       abortGraceMs: this.#abortGraceMs,
       progress: (value) => this.#session.progress(lease, value),
-      log: this.#log.child({
-        task: task.name,
-        type: task.type,
-        attempt: lease.attempt,
-        trace_id: traceparent.split('-')[1],
-      }),
+      log: this.#log,
     })
     if (outcome) this.#session.report(outcome)
+    this.#running.take(lease.task, lease.attempt)
+    if (this.running === 0) this.#onIdle?.()
     this.#options.onAttempt?.({ type: task.type, end, ms: performance.now() - startedAt })
   }
 
   #abort(lease: Lease, reason: AbortReason): void {
-    this.#running.get(key(lease))?.controller.abort(new AttemptAbortedError(reason))
+    this.#running.get(lease.task, lease.attempt)?.abort(reason)
   }
 
   #abortAll(reason: AbortReason): void {
-    for (const { controller } of this.#running.values()) controller.abort(new AttemptAbortedError(reason))
+    for (const aborter of this.#running.all()) aborter.abort(reason)
   }
-}
-
-function key(lease: Lease): string {
-  return `${lease.task}#${lease.attempt}`
 }

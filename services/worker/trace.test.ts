@@ -5,6 +5,7 @@ import { NodeSDK } from '@opentelemetry/sdk-node'
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
 import { Task } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
 import { PermanentError, type HandlerContext } from '@flowforge/sdk'
+import { Aborter } from '@flowforge/sdk/aborter'
 import { runAttempt, type Attempt } from '@flowforge/sdk/run-attempt'
 
 const exporter = new InMemorySpanExporter()
@@ -34,13 +35,12 @@ function attempt(handler: (context: HandlerContext) => unknown): Attempt {
   const log = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => log }
   const task = Task.fromPartial({ name: 'projects/default/tasks/a', type: 'test' })
   const lease = { task: task.name, attempt: 2, session: 1n }
-  const controller = new AbortController()
   return {
     task,
     lease,
     traceparent: creation,
     handler: async (_task, context) => void (await handler(context)),
-    controller,
+    aborter: new Aborter(),
     abortGraceMs: 100,
     progress: nothing,
     log,
