@@ -257,9 +257,9 @@ export class Dispatcher {
   }
 
   #hand(rows: LeasedRow[]): void {
-    const bySession = Map.groupBy(rows, (row) => BigInt(row.session_id!))
+    const bySession = Map.groupBy(rows, (row) => row.session_id!)
     for (const [sessionId, leased] of bySession) {
-      const taker = this.#takers.get(sessionId)
+      const taker = this.#takers.get(BigInt(sessionId))
       if (!taker) {
         this.#options.giveBack(leased)
         continue

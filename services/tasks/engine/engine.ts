@@ -154,9 +154,11 @@ export class Engine {
     return results
   }
 
-  /** Records a success; LEASE_LOST if the attempt was replaced, NOT_FOUND if the task is gone. */
-  complete(success: Success): Promise<void> {
-    return this.#successes.add({ ...success, result: this.sealer.seal('result', success, success.result) })
+  /** Records up to 1,000 successes; for each LEASE_LOST if the attempt was replaced, NOT_FOUND if the task is gone. */
+  completeAll(successes: Success[]): Promise<(void | Error)[]> {
+    return this.#successes.addAll(
+      successes.map((success) => ({ ...success, result: this.sealer.seal('result', success, success.result) })),
+    )
   }
 
   /** Ends an attempt in any other way; undefined if the same ending had been accepted before. */

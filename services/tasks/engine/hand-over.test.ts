@@ -78,7 +78,7 @@ test('a task is created as that of a worker that waits, with all that a lease ha
     payload,
   }
   deepEqual({ ...given[0], ...told }, given[0])
-  await service.engine.complete({ ...leaseOf(given[0]!), result: null })
+  await service.engine.completeAll([{ ...leaseOf(given[0]!), result: null }])
   deepEqual(await stored(), [])
 })
 

@@ -3,6 +3,7 @@ import type { CompleteTaskRequest } from '@flowforge/proto/opaque/flowforge/task
 import type { UnaryHandler } from '@flowforge/runtime/server'
 import { invalidArgument, StatusError } from '@flowforge/runtime/status'
 import { status } from '@grpc/grpc-js'
+import type { Success } from '../engine/complete.ts'
 import type { LeaseKey } from '../engine/fence.ts'
 import { leaseKeyOf, oversizedEnding } from './lease-message.ts'
 import { taskByName, type Tasks } from './tasks.ts'
@@ -18,20 +19,28 @@ export function completeTask(tasks: Tasks): UnaryHandler<CompleteTaskRequest, Ta
 }
 
 /** Records a success. A result over the limit makes the task DEAD, and is refused with reason RESULT_TOO_LARGE. */
-export async function recordSuccess(
-  { engine, payloadBytesMax }: Tasks,
-  lease: LeaseKey,
-  result: Uint8Array | undefined,
-): Promise<void> {
-  if (result && result.length > payloadBytesMax) {
+export async function recordSuccess(tasks: Tasks, lease: LeaseKey, result: Uint8Array | undefined): Promise<void> {
+  const { engine, payloadBytesMax } = tasks
+  if (isOversized(tasks, result)) {
     const ending = oversizedEnding(lease, result.length, payloadBytesMax)
     await engine.settle(ending)
     throw new StatusError(status.INVALID_ARGUMENT, 'RESULT_TOO_LARGE', ending.message!)
   }
+  const [refused] = await engine.completeAll([successOf(tasks, lease, result)])
+  if (refused) throw refused
+}
+
+/** True if the result is over the limit. */
+export function isOversized({ payloadBytesMax }: Tasks, result: Uint8Array | undefined): result is Uint8Array {
+  return result !== undefined && result.length > payloadBytesMax
+}
+
+/** The success as the engine records it; INVALID_ARGUMENT if the result cannot be kept. */
+export function successOf({ payloadBytesMax }: Tasks, lease: LeaseKey, result: Uint8Array | undefined): Success {
   const violations = new Violations()
   const checked = violations.struct('result', result, payloadBytesMax)
   violations.throwIfAny()
-  await engine.complete({ ...lease, result: checked })
+  return { ...lease, result: checked }
 }
 
 /** Refuses a lease of another task than the one that the request names. */

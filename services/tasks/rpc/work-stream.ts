@@ -6,13 +6,15 @@ import type {
   WorkResponse,
   WorkResponse_Acknowledgement,
 } from '@flowforge/proto/opaque/flowforge/tasks/v1/worker_service.ts'
+import { NumberedMap } from '@flowforge/grpc/numbered-map'
 import type { BidiCall, CallContext } from '@flowforge/runtime/server'
 import { invalidArgument, toRpcStatus, type StatusError } from '@flowforge/runtime/status'
+import type { Success } from '../engine/complete.ts'
 import type { Taker } from '../engine/dispatcher.ts'
-import { leaseId, type LeaseKey } from '../engine/fence.ts'
+import type { LeaseKey } from '../engine/fence.ts'
 import type { LeasedRow } from '../engine/lease.ts'
 import type { Session } from '../engine/sessions.ts'
-import { recordSuccess } from './complete-task.ts'
+import { isOversized, recordSuccess, successOf } from './complete-task.ts'
 import {
   failureEnding,
   leasedBytes,
@@ -26,6 +28,9 @@ import type { Tasks } from './tasks.ts'
 
 /** Leases go in messages of about this size; clients refuse messages over 4 MiB unless told otherwise. */
 const messageBytesMax = 2 ** 20
+/** Most successes that are recorded together. */
+const successesMax = 1_000
+const accepted = { code: 0, message: '', details: [] }
 
 export interface WorkStreamOptions {
   tasks: Tasks
@@ -43,6 +48,8 @@ export interface WorkStreamOptions {
 
 interface HeldLease {
   isReported: boolean
+  /** The worker was told that the attempt should stop. */
+  isToldToStop: boolean
 }
 
 export class WorkStream {
@@ -60,8 +67,7 @@ export class WorkStream {
   readonly #tasks: Tasks
   readonly #call: BidiCall<WorkRequest, WorkResponse>
   readonly #context: CallContext
-  readonly #held = new Map<string, HeldLease>()
-  readonly #told = new Set<string>()
+  readonly #held = new NumberedMap<HeldLease>()
   /** Messages whose effect is not durable yet. */
   #pending = 0
   #onSettled: () => void = () => undefined
@@ -79,7 +85,7 @@ export class WorkStream {
     this.session = session
     this.#silenceMsMax = silenceMsMax
     this.#capacity = hello.capacity
-    for (const lease of held) this.#held.set(leaseId(lease), { isReported: false })
+    for (const lease of held) this.#hold(lease)
     const { promise, reject } = Promise.withResolvers<never>()
     promise.catch(() => undefined)
     this.interrupted = promise
@@ -108,7 +114,7 @@ export class WorkStream {
         this.#call.send({ message: { $case: 'heartbeatAck', value: {} } })
         return
       case 'outcomes':
-        for (const outcome of message.value.outcomes) void this.#track(this.#record(outcome))
+        this.#record(message.value.outcomes)
         // Their places are free, though it takes a moment until all is stored.
         return this.#updateRoom()
       case 'progress':
@@ -135,21 +141,22 @@ export class WorkStream {
 
   /** True while the worker has the lease. */
   holds(lease: LeaseKey): boolean {
-    return this.#held.has(leaseId(lease))
+    return this.#heldOf(lease) !== undefined
   }
 
   /** Tells the worker, once, that an attempt should stop. */
   cancel(lease: LeaseKey): void {
-    const id = leaseId(lease)
-    if (!this.#held.has(id) || this.#told.has(id)) return
-    this.#told.add(id)
+    const held = this.#heldOf(lease)
+    if (!held || held.isToldToStop) return
+    held.isToldToStop = true
     this.#call.send({ message: { $case: 'cancel', value: { lease: leaseMessage(lease) } } })
   }
 
   /** Tells the worker that an attempt was given to somebody else. */
   lost(lease: LeaseKey): void {
     this.#call.send({ message: { $case: 'lost', value: { lease: leaseMessage(lease) } } })
-    this.#drop(leaseId(lease))
+    this.#drop(lease)
+    this.#updateRoom()
   }
 
   /** Tells the worker to move to another instance. */
@@ -164,26 +171,60 @@ export class WorkStream {
     this.#interrupt(error)
   }
 
-  async #record(outcome: Outcome): Promise<void> {
-    const { engine } = this.#tasks
-    const lease = leaseKeyOf(outcome.lease, 'outcome.lease')
-    const id = leaseId(lease)
-    this.#setReported(id)
-    try {
-      const ending = outcome.outcome
-      if (ending?.$case === 'success') await recordSuccess(this.#tasks, lease, ending.value.result)
-      else if (ending?.$case === 'failure') await engine.settle(failureEnding(lease, ending.value, 'outcome.failure'))
-      else if (ending?.$case === 'release') await engine.settle(releaseEnding(lease, ending.value, 'outcome.release'))
-      else throw invalidArgument({ field: 'outcome', description: 'success, failure or release is required' })
-      this.#acknowledge(outcome.lease, undefined)
-    } catch (error) {
-      this.#acknowledge(outcome.lease, error)
+  /** Successes that came together are recorded together, every other end by itself. */
+  #record(outcomes: Outcome[]): void {
+    const reported: Outcome[] = []
+    const successes: Success[] = []
+    for (const outcome of outcomes) {
+      const lease = leaseKeyOf(outcome.lease, 'outcome.lease')
+      this.#setReported(lease)
+      const end = outcome.outcome
+      if (end?.$case !== 'success' || isOversized(this.#tasks, end.value.result)) {
+        void this.#track(this.#recordAlone(lease, outcome))
+        continue
+      }
+      try {
+        successes.push(successOf(this.#tasks, lease, end.value.result))
+        reported.push(outcome)
+      } catch (error) {
+        this.#answer(lease, outcome.lease, error)
+      }
     }
-    this.#drop(id)
+    for (let at = 0; at < successes.length; at += successesMax)
+      void this.#track(
+        this.#recordTogether(successes.slice(at, at + successesMax), reported.slice(at, at + successesMax)),
+      )
+  }
+
+  async #recordTogether(successes: Success[], reported: Outcome[]): Promise<void> {
+    const results = await this.#tasks.engine.completeAll(successes)
+    for (const [i, success] of successes.entries()) this.#answer(success, reported[i]!.lease, results[i])
+    this.#updateRoom()
+  }
+
+  async #recordAlone(lease: LeaseKey, outcome: Outcome): Promise<void> {
+    const { engine } = this.#tasks
+    try {
+      const end = outcome.outcome
+      if (end?.$case === 'success') await recordSuccess(this.#tasks, lease, end.value.result)
+      else if (end?.$case === 'failure') await engine.settle(failureEnding(lease, end.value, 'outcome.failure'))
+      else if (end?.$case === 'release') await engine.settle(releaseEnding(lease, end.value, 'outcome.release'))
+      else throw invalidArgument({ field: 'outcome', description: 'success, failure or release is required' })
+      this.#answer(lease, outcome.lease, undefined)
+    } catch (error) {
+      this.#answer(lease, outcome.lease, error)
+    }
+    this.#updateRoom()
+  }
+
+  /** The worker no longer has the lease; it gets it back as it came. */
+  #answer(lease: LeaseKey, asItCame: Outcome['lease'], error: unknown): void {
+    this.#acknowledge(asItCame, error)
+    this.#drop(lease)
   }
 
   #acknowledge(lease: Outcome['lease'], error: unknown): void {
-    const status = error === undefined ? { code: 0, message: '', details: [] } : toRpcStatus(error)
+    const status = error === undefined ? accepted : toRpcStatus(error)
     // What became durable together is told together.
     if (this.#acknowledgements.push({ lease, status }) === 1) setImmediate(() => this.#flush())
   }
@@ -216,8 +257,7 @@ export class WorkStream {
   }
 
   async #give(rows: LeasedRow[]): Promise<void> {
-    for (const { id, attempt } of rows)
-      this.#held.set(leaseId({ id, attempt, sessionId: this.session.id }), { isReported: false })
+    for (const row of rows) this.#hold(row)
     // A statement leases from one queue.
     const queue = await this.#tasks.engine.queues.byId(rows[0]!.queue_id)
     let from = 0
@@ -242,20 +282,25 @@ export class WorkStream {
     })
   }
 
-  #setReported(id: string): void {
-    const held = this.#held.get(id)
+  /** A lease of this session is the worker's. */
+  #hold({ id, attempt }: Pick<LeaseKey, 'id' | 'attempt'>): void {
+    this.#held.add(id, attempt, { isReported: false, isToldToStop: false })
+  }
+
+  #heldOf({ id, attempt, sessionId }: LeaseKey): HeldLease | undefined {
+    return sessionId === this.session.id ? this.#held.get(id, attempt) : undefined
+  }
+
+  #setReported(lease: LeaseKey): void {
+    const held = this.#heldOf(lease)
     if (!held || held.isReported) return
     held.isReported = true
     this.#reported += 1
   }
 
-  #drop(id: string): void {
-    const held = this.#held.get(id)
-    if (!held) return
-    this.#held.delete(id)
-    this.#told.delete(id)
-    if (held.isReported) this.#reported -= 1
-    this.#updateRoom()
+  #drop(lease: LeaseKey): void {
+    if (lease.sessionId !== this.session.id) return
+    if (this.#held.take(lease.id, lease.attempt)?.isReported) this.#reported -= 1
   }
 
   #isSilent(): boolean {
