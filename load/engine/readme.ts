@@ -53,7 +53,9 @@ ${results.contenders.map(({ name, settings }) => `| ${name} | ${settings} |`).jo
 - *CPU a task*: of the contender's processes, its server or service, and PostgreSQL's or Redis'.
 - *Writing transactions*: transaction numbers used, so commits that only read are not counted.
 - *Keys*: the same bulk enqueue and drain without keys, with 1,000 fairness keys, and with 1,000 concurrency keys of which
-  each may run 10 tasks at a time.
+  each may run 10 tasks at a time; each kind in a queue of its own. 10,000 tasks, so 10 a key (50,000 at full size: then 40
+  a key wait for a slot). After a pass of each to warm up, three of each by turns, with another kind first each time; a rate is
+  all tasks by all time, enqueue and drain together, and each share is of the rate without keys in the same round.
 - After each scenario the store and what the handlers saw are compared: a task that is missing, or that ran twice, fails
   the turn. FlowForge's producers and workers also keep every acknowledgement and lease they were given, and the checker of
   \`services/tasks/proof/history\` compares those with the database.

@@ -9,6 +9,8 @@ export interface Scale {
   bulkTasks: number
   drainMsMax: number
   keyedTasks: number
+  /** How often each kind of keys has its turn. */
+  keyedPasses: number
   idleMs: number
   /** Of each fairness key, while shares are counted. */
   sharedTasks: number
@@ -32,6 +34,7 @@ export const scales: Record<string, Scale> = {
     bulkTasks: 2_000,
     drainMsMax: 5_000,
     keyedTasks: 2_000,
+    keyedPasses: 1,
     idleMs: 1_000,
     sharedTasks: 350,
     waitingTasks: 500,
@@ -50,6 +53,7 @@ export const scales: Record<string, Scale> = {
     bulkTasks: 50_000,
     drainMsMax: 8_000,
     keyedTasks: 10_000,
+    keyedPasses: 3,
     idleMs: 5_000,
     sharedTasks: 2_000,
     waitingTasks: 10_000,
@@ -68,6 +72,7 @@ export const scales: Record<string, Scale> = {
     bulkTasks: 100_000,
     drainMsMax: 30_000,
     keyedTasks: 50_000,
+    keyedPasses: 3,
     idleMs: 10_000,
     sharedTasks: 10_000,
     waitingTasks: 100_000,

@@ -21,7 +21,9 @@ const costs: MeasureName[] = [
 const own: MeasureName[] = [
   'keysNone',
   'keysFairness',
+  'keysFairnessShare',
   'keysConcurrency',
+  'keysConcurrencyShare',
   'rerunAfterKillMs',
   'sharesOffPercent',
   'tenantWaitMs',

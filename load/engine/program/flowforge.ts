@@ -51,6 +51,6 @@ function request(payload: Payload, keys?: Keys): CreateTaskRequest {
   const key = keys ? `key-${payload.n % keys.count}` : ''
   const fairnessKey = keys?.as === 'fairness' ? key : ''
   const concurrencyKey = keys?.as === 'concurrency' ? key : ''
-  const task = Task.fromPartial({ type, payload: { ...payload }, fairnessKey, concurrencyKey })
+  const task = Task.fromPartial({ type, queue: keys?.as, payload: { ...payload }, fairnessKey, concurrencyKey })
   return { parent, task, requestId: '' }
 }

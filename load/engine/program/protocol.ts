@@ -20,7 +20,7 @@ export type Command =
   /** Everything is closed, and the programme ends. */
   | { do: 'end' }
 
-/** Which of `count` keys each task gets, and as what. */
+/** Which of `count` keys each task gets, and as what; the queue is named after that. */
 export interface Keys {
   as: 'fairness' | 'concurrency'
   count: number

@@ -1,45 +1,55 @@
-import { connection } from '@flowforge/sdk/connection'
-import { Queue, QueueServiceClient } from '@flowforge/proto/flowforge/tasks/v1/queue_service.ts'
-import { identityOf } from '@flowforge/runtime/identity'
 import type { Bench } from '../bench.ts'
+import { Ours } from '../ours.ts'
 
 const keysCount = 1_000
 const perKey = 10
 
-/** What 1,000 fairness keys, or 1,000 keys with a limit each, cost: the same bulk enqueue and drain with and without them. */
+/** What the keys are, and by what measure each kind is reported. */
+const kinds = [
+  { measure: 'keysNone' },
+  { measure: 'keysFairness', as: 'fairness' },
+  { measure: 'keysConcurrency', as: 'concurrency' },
+] as const
+
+type Kind = (typeof kinds)[number]
+
+/**
+ * What 1,000 fairness keys, or 1,000 keys with a limit each, cost: the same bulk enqueue and drain with and without them,
+ * by turns. One pass of each only warms up.
+ */
 export async function keys(bench: Bench): Promise<void> {
-  bench.report('keysNone', await throughput(bench, 'keysNone'))
-  await limitConcurrency(bench, perKey)
-  bench.report('keysConcurrency', await throughput(bench, 'keysConcurrency', 'concurrency'))
-  await limitConcurrency(bench, 0)
-  // Last, because a queue that has seen a fairness key stays fair.
-  bench.report('keysFairness', await throughput(bench, 'keysFairness', 'fairness'))
+  await limitConcurrency(bench)
+  for (const kind of kinds) await pass(bench, kind)
+  const tookMs = new Map(kinds.map((kind) => [kind.measure, 0]))
+  for (let n = 0; n < bench.scale.keyedPasses; n++)
+    // Another one first each time, for whatever else the machine does comes and goes.
+    for (const kind of [...kinds.slice(n % kinds.length), ...kinds.slice(0, n % kinds.length)])
+      tookMs.set(kind.measure, tookMs.get(kind.measure)! + (await pass(bench, kind)))
+  const count = bench.scale.keyedPasses * bench.scale.keyedTasks
+  for (const [measure, ms] of tookMs) bench.report(measure, (count * 1000) / ms)
+  const share = (measure: Kind['measure']) => (tookMs.get('keysNone')! / tookMs.get(measure)!) * 100
+  bench.report('keysFairnessShare', share('keysFairness'))
+  bench.report('keysConcurrencyShare', share('keysConcurrency'))
 }
 
-async function throughput(bench: Bench, name: string, as?: 'fairness' | 'concurrency'): Promise<number> {
+/** Creates tasks, then runs them; in how many milliseconds. */
+async function pass(bench: Bench, kind: Kind): Promise<number> {
   const count = bench.scale.keyedTasks
-  const { result } = await bench.costOf(name, async () => {
-    const created = await bench.produceBulk(count, as && { as, count: keysCount })
-    await bench.expectBacklogStored()
-    await bench.worker.tell({ do: 'consume' })
-    const ran = await bench.runBacklog(60_000)
-    if (!ran.isComplete) bench.fail(`${name}: only ${ran.runs.started} of ${count} tasks had started after 60 s`)
-    return created.endedAt - created.startedAt + ran.endedAt - ran.runs.firstAt
-  })
+  const created = await bench.produceBulk(count, 'as' in kind ? { as: kind.as, count: keysCount } : undefined)
+  await bench.expectBacklogStored()
+  await bench.store.analyze()
+  await bench.worker.tell({ do: 'consume' })
+  const ran = await bench.runBacklog(60_000)
+  if (!ran.isComplete) bench.fail(`${kind.measure}: only ${ran.runs.started} of ${count} tasks had started after 60 s`)
   await bench.stopConsuming()
-  return (count * 1000) / result
+  return created.endedAt - created.startedAt + ran.endedAt - ran.runs.firstAt
 }
 
-async function limitConcurrency({ service }: Bench, concurrencyPerKey: number): Promise<void> {
-  const tls = { folder: `${service!.certificates}/operator`, serverName: identityOf('tasks') }
-  const { address, credentials, options } = connection({ address: service!.address, tls })
-  const client = new QueueServiceClient(address, credentials, options)
-  const queue = Queue.fromPartial({ name: 'projects/default/queues/default', concurrencyPerKey })
+async function limitConcurrency(bench: Bench): Promise<void> {
+  const ours = new Ours(bench)
   try {
-    await new Promise<void>((resolve, reject) => {
-      client.updateQueue({ queue, updateMask: ['concurrency_per_key'] }, (error) => (error ? reject(error) : resolve()))
-    })
+    await ours.setQueue('concurrency', { concurrencyPerKey: perKey }, ['concurrency_per_key'])
   } finally {
-    client.close()
+    await ours.close()
   }
 }
