@@ -44,6 +44,24 @@ test('what we encode is decoded to the same, whatever its length', () => {
   )
 })
 
+test('a block that comes again is decoded once, until the table says that it means something else', () => {
+  const decoder = new HeaderDecoder(16_384)
+  const [one, other] = ['one', 'other'].map((value) => encodeHeaders(['name', value]))
+  const inserted = (value: string) => Buffer.concat([Buffer.of(0x40), encodeHeaders(['name', value]).subarray(1)])
+  const newest = Buffer.of(0x80 | 62)
+  const first = decoder.decode(one!)
+  deepEqual(decoder.decode(other!), ['name', 'other'])
+  equal(decoder.decode(Buffer.from(one!)), first)
+  for (const value of ['a', 'b', 'b']) {
+    deepEqual(decoder.decode(inserted(value)), ['name', value])
+    deepEqual(decoder.decode(newest), ['name', value])
+    equal(decoder.decode(newest), decoder.decode(newest))
+  }
+  for (const n of Array.from({ length: 9 }).keys())
+    deepEqual(decoder.decode(encodeHeaders(['n', String(n)])), ['n', String(n)])
+  deepEqual(decoder.decode(one!), ['name', 'one'])
+})
+
 test('random bytes are decoded or refused as what they are, and the table stays within its bound', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 8 }), (blocks) => {

@@ -6,6 +6,7 @@
  */
 import { ConnectionError, errorCode } from './frames.ts'
 import { decodeHuffman } from './huffman.ts'
+import { KnownBlocks } from './known-blocks.ts'
 import { staticTable } from './static-table.ts'
 
 /** Names and values in turn; names are in lower case. */
@@ -80,6 +81,8 @@ export class HeaderDecoder {
   readonly #table: [name: string, value: string][] = []
   #tableBytes = 0
   #tableBytesMax = tableBytesMax
+  readonly #known = new KnownBlocks()
+  #isTableChanged = false
   #bytes: Buffer = Buffer.alloc(0)
   #at = 0
   readonly #listBytesMax: number
@@ -90,10 +93,20 @@ export class HeaderDecoder {
   }
 
   /**
-   * The headers of a block; undefined if they are more than we take. The block is read all the same, for the sake of
-   * those after it. Throws a ConnectionError if it is not valid.
+   * The headers of a block, which nobody may change; undefined if they are more than we take. The block is read all the
+   * same, for the sake of those after it. Throws a ConnectionError if it is not valid.
    */
   decode(block: Buffer): Headers | undefined {
+    const known = this.#known.find(block)
+    if (known) return known
+    this.#isTableChanged = false
+    const headers = this.#decode(block)
+    if (this.#isTableChanged) this.#known.forget()
+    else if (headers) this.#known.keep(block, headers)
+    return headers
+  }
+
+  #decode(block: Buffer): Headers | undefined {
     this.#bytes = block
     this.#at = 0
     const headers: Headers = []
@@ -133,6 +146,7 @@ export class HeaderDecoder {
   }
 
   #insert(name: string, value: string): void {
+    this.#isTableChanged = true
     this.#table.push([name, value])
     this.#tableBytes += name.length + value.length + entryOverhead
     this.#evict()
@@ -140,6 +154,7 @@ export class HeaderDecoder {
 
   #resize(bytesMax: number): void {
     if (bytesMax > tableBytesMax) throw invalid('the table would be larger than allowed')
+    this.#isTableChanged = true
     this.#tableBytesMax = bytesMax
     this.#evict()
   }

@@ -6,7 +6,7 @@ import { Http2Connection } from '@flowforge/grpc/http2/connection'
 import { errorCode } from '@flowforge/grpc/http2/frames'
 import type { Headers } from '@flowforge/grpc/http2/hpack'
 import type { Http2Stream, StreamListener } from '@flowforge/grpc/http2/stream'
-import { readRequestHead } from './request-head.ts'
+import { readRequestHead, type FaultyHead, type RequestHead } from './request-head.ts'
 import { encodeHttpAnswer, encodeStatus } from './response.ts'
 import type { Route } from './server.ts'
 import { StreamServerCall } from './stream-call.ts'
@@ -34,6 +34,8 @@ export class ServerConnection {
   readonly #keepalive: NodeJS.Timeout
   readonly #age: NodeJS.Timeout
   readonly #hello: NodeJS.Timeout
+  /** What the last headers say: the next ones are often the same, and then the same object. */
+  #last: { headers: Headers; head: RequestHead | FaultyHead } | undefined
   #isDraining = false
   /** The client knows that it must not send more. */
   #isDrained = false
@@ -99,7 +101,7 @@ export class ServerConnection {
       const status = { code: code.resourceExhausted, details: 'the request has too large headers' }
       return answerAtEnd(stream, encodeStatus(status), isEnd)
     }
-    const head = readRequestHead(headers)
+    const head = this.#headOf(headers)
     if (head.fault !== undefined) {
       if (head.fault !== 'malformed') return answerAtEnd(stream, encodeHttpAnswer(head.fault), isEnd)
       stream.reset(errorCode.protocolError)
@@ -117,6 +119,11 @@ export class ServerConnection {
     }
     const start = handler as handleBidiStreamingCall<unknown, unknown> & handleServerStreamingCall<unknown, unknown>
     return new StreamServerCall(options, start, isEnd)
+  }
+
+  #headOf(headers: Headers): RequestHead | FaultyHead {
+    if (this.#last?.headers !== headers) this.#last = { headers, head: readRequestHead(headers) }
+    return this.#last.head
   }
 }
 
