@@ -40,6 +40,12 @@ test('each kind of value arrives as it was, and nulls among them', async () => {
   await arrives('uuid', arrays.uuidArray, fc.uuid())
   await arrives('smallint', arrays.int2Array, fc.integer({ min: -32_768, max: 32_767 }))
   await arrives('integer', arrays.int4Array, fc.integer())
+  // The driver reads them as text.
+  await arrives(
+    'bigint',
+    (values) => arrays.int8Array(values, (value) => (value === null ? null : BigInt(value))),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
+  )
   await arrives('boolean', arrays.boolArray, fc.boolean())
   const years = { min: new Date('1970-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }
   await arrives('timestamptz', arrays.timestamptzArray, fc.date(years))

@@ -67,6 +67,12 @@ export const int4Array = arrayOf<number>({
   write: (into, at, value) => into.writeInt32BE(value, at),
 })
 
+export const int8Array = arrayOf<bigint>({
+  oid: 20,
+  bytesMax: () => 8,
+  write: (into, at, value) => into.writeBigInt64BE(value, at),
+})
+
 export const boolArray = arrayOf<boolean>({
   oid: 16,
   bytesMax: () => 1,

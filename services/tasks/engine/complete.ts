@@ -1,6 +1,6 @@
 /** Recording successes. The commonest end of an attempt, so it has the leanest statement; all others go through settle.ts. */
 import type pg from 'pg'
-import { arrayLiteral } from './array-literal.ts'
+import { byteaArray, int4Array, int8Array, textArray, uuidArray } from './binary-array.ts'
 import { insertFinished } from './finish.ts'
 import type { LeaseKey } from './fence.ts'
 import { SUCCEEDED } from './states.ts'
@@ -35,11 +35,13 @@ export function completion(first: number): string {
   returning task.*, outcome.result, outcome.n
 ), finished as (
   ${insertFinished('done', { state: `${SUCCEEDED}`, result: 'done.result', error: 'null' })}
+), of_queue as (
+  select queue_id, count(*) as count, bool_or(concurrency_key is not null) as is_keyed from done group by queue_id
 ), completed as (
   -- One row and not one for each: almost always none was refused.
-  select array_agg(distinct queue_id) as "queueIds", array_agg(distinct queue_id) filter (where concurrency_key is not null) as "keyedQueueIds",
-    case when count(*) < cardinality(${parameter(1)}::uuid[]) then array(select n::integer from outcome except select n::integer from done) end as refused
-  from done
+  select array_agg(queue_id) as "queueIds", array_agg(queue_id) filter (where is_keyed) as "keyedQueueIds",
+    case when coalesce(sum(count), 0) < cardinality(${parameter(1)}::uuid[]) then array(select n::integer from outcome except select n::integer from done) end as refused
+  from of_queue
 )`
 }
 
@@ -53,11 +55,11 @@ export interface CompletedRow {
 /** The parameters of `completion`. */
 export function completionValues(successes: Success[]): unknown[] {
   return [
-    successes.map((success) => success.project),
-    arrayLiteral(successes.map((success) => success.id)),
-    arrayLiteral(successes.map((success) => success.attempt)),
-    arrayLiteral(successes.map((success) => success.sessionId)),
-    successes.map((success) => success.result),
+    textArray(successes, (success) => success.project),
+    uuidArray(successes, (success) => success.id),
+    int4Array(successes, (success) => success.attempt),
+    int8Array(successes, (success) => success.sessionId),
+    byteaArray(successes, (success) => success.result),
   ]
 }
 

@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import type { TaskRow } from '../tables.ts'
 import { arrayLiteral } from './array-literal.ts'
+import { int4Array, int8Array, textArray } from './binary-array.ts'
 import { everything, type Stretch } from './scan-starts.ts'
 import { RUNNING } from './states.ts'
 
@@ -40,10 +41,10 @@ const inOrder = 'order by rank_priority, fair_rank, schedule_time, id'
 // PostgreSQL would plan anew for each lease, which costs as much as leasing 20 tasks.
 const lease = `
 with candidate as materialized (
-  select task.id
+  select task.place
   from unnest((select $7::smallint[]), (select $8::float8[]), (select $9::smallint[])) as stretch(first, since_ms, last)
     cross join lateral (
-      select id from tasks.task
+      select ctid as place from tasks.task
       where queue_id = $1 and state = 2 and not is_blocked
         and (rank_priority, fair_rank, schedule_time) >= (stretch.first, 0::bigint, to_timestamp(stretch.since_ms / 1000))
         and rank_priority <= stretch.last
@@ -56,27 +57,25 @@ with candidate as materialized (
       for update skip locked) as task
   limit (select cardinality($6::integer[]))
 ), chosen as materialized (
-  -- As an array: joins with unknown numbers of rows were planned over the whole table. Sorted, so that a task's place in
-  -- it, which says whose slot it gets, is found by halving.
-  select array_agg(id order by id) as ids, (select project from tasks.queue where queue.id = $1) as project from candidate
-), leased as (
-  update tasks.task set
-    state = 3,
-    attempt = task.attempt + 1,
-    revision = task.revision + 1,
-    session_id = ($3::bigint[])[($6::integer[])[width_bucket(task.id, chosen.ids)]],
-    worker = ($4::text[])[($6::integer[])[width_bucket(task.id, chosen.ids)]],
-    attempt_start = tasks.now(),
-    start_time = coalesce(task.start_time, tasks.now()),
-    lease_is_unary = ($5::integer[])[($6::integer[])[width_bucket(task.id, chosen.ids)]] is not null,
-    lease_until = tasks.now() + interval '1 ms' * least(
-      coalesce(task.attempt_timeout_ms, ${attemptTimeoutMsDefault}), ($5::integer[])[($6::integer[])[width_bucket(task.id, chosen.ids)]])
-  from chosen
-  -- Both from there, so that no plan reads all of the project.
-  where task.project = chosen.project and task.id = any(chosen.ids)
-  returning task.*
+  -- Of a limit that it does not know the planner expects little: so it fetches the rows one by one, by their places.
+  select place, n from unnest((select array_agg(place) from candidate)::tid[]) with ordinality as chosen(place, n)
+  limit (select cardinality($6::integer[]))
 )
-select ${columns}, rank_priority from leased ${inOrder}`
+update tasks.task set
+  state = 3,
+  attempt = attempt + 1,
+  revision = revision + 1,
+  session_id = ($3::bigint[])[($6::integer[])[chosen.n]],
+  worker = ($4::text[])[($6::integer[])[chosen.n]],
+  attempt_start = tasks.now(),
+  start_time = coalesce(start_time, tasks.now()),
+  lease_is_unary = ($5::integer[])[($6::integer[])[chosen.n]] is not null,
+  lease_until = tasks.now() + interval '1 ms' * least(
+    coalesce(attempt_timeout_ms, ${attemptTimeoutMsDefault}), ($5::integer[])[($6::integer[])[chosen.n]])
+from chosen
+-- Locked rows stay where they are, so no index need be asked a second time.
+where task.ctid = chosen.place
+returning ${columns}, rank_priority`
 
 /**
  * Leases the queue's next READY tasks, at most one for each slot, in the order (priority, fair rank, schedule_time, id).
@@ -92,7 +91,7 @@ export async function leaseTasks(
   stretches: Stretch[] = everything,
 ): Promise<PlainLeasedRow[]> {
   const takers = takersOf(slots)
-  const { rows } = await pool.query({
+  const { rows } = await pool.query<PlainRow>({
     name: 'lease-tasks',
     text: lease,
     values: [
@@ -102,7 +101,8 @@ export async function leaseTasks(
       ...(['first', 'sinceMs', 'last'] as const).map((key) => arrayLiteral(stretches.map((stretch) => stretch[key]))),
     ],
   })
-  return rows.map((row) => leasedRow<{ rank_priority: number }>(row, queueId, takers.workerOf))
+  // However they were joined.
+  return rows.sort(byOrder).map((row) => leasedRow(row, queueId, takers.workerOf))
 }
 
 /** The same from a queue that has limits or fairness keys; see tasks.lease_steered in the schema. */
@@ -135,10 +135,10 @@ function takersOf(slots: Slot[]) {
   })
   return {
     values: [
-      arrayLiteral(takers.map((taker) => taker.sessionId)),
-      takers.map((taker) => taker.worker),
-      arrayLiteral(takers.map((taker) => taker.leaseMs)),
-      arrayLiteral(slotTakers),
+      int8Array(takers, (taker) => taker.sessionId),
+      textArray(takers, (taker) => taker.worker),
+      int4Array(takers, (taker) => taker.leaseMs),
+      int4Array(slotTakers),
     ],
     workerOf,
   }
@@ -148,6 +148,15 @@ function takersOf(slots: Slot[]) {
 type Row = Record<'schedule_time' | 'create_time' | 'attempt_start' | 'lease_until', number> &
   Record<'expire_time' | 'start_time', number | null> &
   Omit<TaskRow, 'attempts'> & { session_id: string; attempts: TaskRow['attempts'] | null }
+
+type PlainRow = Row & { rank_priority: number }
+
+/** The order of a plain queue, in which no task has a fair rank. */
+function byOrder(one: PlainRow, other: PlainRow): number {
+  return (
+    one.rank_priority - other.rank_priority || one.schedule_time - other.schedule_time || (one.id < other.id ? -1 : 1)
+  )
+}
 
 function leasedRow<Extra>(row: Row & Extra, queueId: number, workerOf: Map<string, string>): LeasedRow & Extra {
   const attemptStart = dateOf(row.attempt_start)

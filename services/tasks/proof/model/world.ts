@@ -209,7 +209,7 @@ export class World {
 
   /** Reports a success that no database can take. */
   async #failToComplete(): Promise<void> {
-    const lease = { project, id: v7(), attempt: 2 ** 40, sessionId: 1n }
+    const lease = { project: 'no text holds \0', id: v7(), attempt: 1, sessionId: 1n }
     const error = await this.#together.successes.add({ ...lease, result: null }).catch((failure: unknown) => failure)
     if (!isDataError(error) && !isGivenUp(error))
       throw new Error('a success that cannot be stored was', { cause: error })
