@@ -1,4 +1,5 @@
 /** One worker's stream: what it sends is handled here, and what others have to tell the worker is sent from here. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type {
   Outcome,
   WorkRequest,
@@ -149,12 +150,12 @@ export class WorkStream {
     const held = this.#heldOf(lease)
     if (!held || held.isToldToStop) return
     held.isToldToStop = true
-    this.#call.send({ message: { $case: 'cancel', value: { lease: leaseMessage(lease) } } })
+    this.#tell({ $case: 'cancel', value: { lease: leaseMessage(lease) } })
   }
 
   /** Tells the worker that an attempt was given to somebody else. */
   lost(lease: LeaseKey): void {
-    this.#call.send({ message: { $case: 'lost', value: { lease: leaseMessage(lease) } } })
+    this.#tell({ $case: 'lost', value: { lease: leaseMessage(lease) } })
     this.#drop(lease)
     this.#updateRoom()
   }
@@ -258,6 +259,8 @@ export class WorkStream {
 
   async #give(rows: LeasedRow[]): Promise<void> {
     for (const row of rows) this.#hold(row)
+    // The statement that leases what is next goes out first: the database works while these are encoded.
+    await nextTurn()
     // A statement leases from one queue.
     const queue = await this.#tasks.engine.queues.byId(rows[0]!.queue_id)
     let from = 0
@@ -289,6 +292,11 @@ export class WorkStream {
 
   #heldOf({ id, attempt, sessionId }: LeaseKey): HeldLease | undefined {
     return sessionId === this.session.id ? this.#held.get(id, attempt) : undefined
+  }
+
+  /** Says something of a lease, behind the lease itself, which may wait for its turn. */
+  #tell(message: WorkResponse['message']): void {
+    setImmediate(() => this.#call.send({ message }))
   }
 
   #setReported(lease: LeaseKey): void {
