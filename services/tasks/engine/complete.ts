@@ -1,8 +1,8 @@
 /** Recording successes. The commonest end of an attempt, so it has the leanest statement; all others go through settle.ts. */
 import type pg from 'pg'
-import { byteaArray, int4Array, int8Array, textArray, uuidArray } from './binary-array.ts'
+import { byteaArray } from './binary-array.ts'
 import { insertFinished } from './finish.ts'
-import type { LeaseKey } from './fence.ts'
+import { leaseColumns, stillHolds, type LeaseKey } from './fence.ts'
 import { SUCCEEDED } from './states.ts'
 
 export interface Success extends LeaseKey {
@@ -22,16 +22,14 @@ export interface Completed {
 export function completion(first: number): string {
   const parameter = (n: number) => `$${first + n}`
   return `outcome as materialized (
-  -- Of a limit that it does not know the planner expects little: so it looks tasks up one by one, by the primary key.
+  -- The limit is for the planner: see stillHolds.
   select * from unnest(${parameter(0)}::text[], ${parameter(1)}::uuid[], ${parameter(2)}::integer[], ${parameter(3)}::bigint[], ${parameter(4)}::bytea[])
     with ordinality as outcome(project, id, attempt, session_id, result, n)
   limit (select cardinality(${parameter(1)}::uuid[]))
 ), done as (
-  -- The sums keep the planner from looking through all leases, of the session or of all, for each outcome.
   -- Fence and move are one statement: a crash between two would leave a finished task leased.
   delete from tasks.task using outcome
-  where task.project = outcome.project and task.id = outcome.id and task.state + 0 = 3
-    and task.attempt = outcome.attempt and task.session_id + 0 = outcome.session_id
+  where ${stillHolds('outcome')}
   returning task.*, outcome.result, outcome.n
 ), finished as (
   ${insertFinished('done', { state: `${SUCCEEDED}`, result: 'done.result', error: 'null' })}
@@ -54,13 +52,7 @@ export interface CompletedRow {
 
 /** The parameters of `completion`. */
 export function completionValues(successes: Success[]): unknown[] {
-  return [
-    textArray(successes, (success) => success.project),
-    uuidArray(successes, (success) => success.id),
-    int4Array(successes, (success) => success.attempt),
-    int8Array(successes, (success) => success.sessionId),
-    byteaArray(successes, (success) => success.result),
-  ]
+  return [...leaseColumns(successes), byteaArray(successes, (success) => success.result)]
 }
 
 export function completedOf({ refused, queueIds, keyedQueueIds }: CompletedRow): Completed {

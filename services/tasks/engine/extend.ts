@@ -1,7 +1,7 @@
 /** Extending unary leases, and storing progress: what a running attempt may do beside ending. */
 import type pg from 'pg'
 import { attemptTimeoutMsDefault } from './lease.ts'
-import { leaseId, type LeaseKey } from './fence.ts'
+import { leaseColumns, leaseId, stillHolds, type LeaseKey } from './fence.ts'
 
 export interface Extended {
   leaseUntil: Date
@@ -22,7 +22,7 @@ export async function extendLeases(
       from (
         select * from unnest($1::text[], $2::uuid[], $3::integer[], $4::bigint[]) as lease(project, id, attempt, session_id)
         limit (select cardinality($2::uuid[]))) as lease
-      where ${fence('lease')}
+      where ${stillHolds('lease')}
       returning task.id, task.attempt, task.session_id, task.lease_until, task.cancel_requested`,
     values: [...leaseColumns(leases), leaseMs],
   })
@@ -44,7 +44,7 @@ export async function storeProgress(pool: pg.Pool, reports: Progress[]): Promise
       from (
         select * from unnest($1::text[], $2::uuid[], $3::integer[], $4::bigint[], $5::bytea[]) as report(project, id, attempt, session_id, progress)
         limit (select cardinality($2::uuid[]))) as report
-      where ${fence('report')}
+      where ${stillHolds('report')}
       returning task.id, task.attempt, task.session_id, task.cancel_requested`,
     values: [...leaseColumns(reports), reports.map((report) => report.progress)],
   })
@@ -52,24 +52,6 @@ export async function storeProgress(pool: pg.Pool, reports: Progress[]): Promise
   return reports.map((report) => stored.get(leaseId(report)))
 }
 
-/**
- * True in SQL if the lease still holds. The sums, and a limit that the planner does not know where the leases come from,
- * keep it from looking through all leases of the session for each: it looks tasks up one by one, by the primary key.
- */
-function fence(lease: string): string {
-  return `task.project = ${lease}.project and task.id = ${lease}.id and task.state + 0 = 3
-        and task.attempt = ${lease}.attempt and task.session_id + 0 = ${lease}.session_id`
-}
-
 function rowLeaseId(row: { id: string; attempt: number; session_id: string }): string {
   return leaseId({ id: row.id, attempt: row.attempt, sessionId: row.session_id })
-}
-
-function leaseColumns(leases: LeaseKey[]) {
-  return [
-    leases.map((lease) => lease.project),
-    leases.map((lease) => lease.id),
-    leases.map((lease) => lease.attempt),
-    leases.map((lease) => lease.sessionId),
-  ]
 }

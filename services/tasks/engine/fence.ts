@@ -2,6 +2,7 @@
 import { failedPrecondition, notFound, type StatusError } from '@flowforge/runtime/status'
 import type pg from 'pg'
 import type { TaskRow } from '../tables.ts'
+import { int4Array, int8Array, textArray, uuidArray } from './binary-array.ts'
 import { readTasks } from './read.ts'
 import { Outcome, RUNNING, SUCCEEDED } from './states.ts'
 
@@ -21,6 +22,26 @@ export function leaseOf(row: { project: string; id: string; attempt: number; ses
 /** A lease as one string, unique among all leases ever given. */
 export function leaseId(lease: { id: string; attempt: number; sessionId: bigint | string }): string {
   return `${lease.id}/${lease.attempt}/${lease.sessionId}`
+}
+
+/**
+ * SQL that is true if `tasks.task` is still under the lease that this row names. The sums, and a limit that the planner
+ * does not know where the leases come from, keep it from looking through all leases, of the session or of all, for each:
+ * it looks tasks up one by one, by the primary key.
+ */
+export function stillHolds(lease: string): string {
+  return `task.project = ${lease}.project and task.id = ${lease}.id and task.state + 0 = 3
+    and task.attempt = ${lease}.attempt and task.session_id + 0 = ${lease}.session_id`
+}
+
+/** The leases as parameters: text[], uuid[], integer[] and bigint[]. */
+export function leaseColumns(leases: LeaseKey[]): (Buffer | null)[] {
+  return [
+    textArray(leases, (lease) => lease.project),
+    uuidArray(leases, (lease) => lease.id),
+    int4Array(leases, (lease) => lease.attempt),
+    int8Array(leases, (lease) => lease.sessionId),
+  ]
 }
 
 export function leaseLost(lease: LeaseKey): StatusError {

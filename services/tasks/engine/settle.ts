@@ -1,7 +1,7 @@
 /** Every end of an attempt but success: failed, timed out, lost, released or cancelled. Decides in SQL what comes next. */
 import type pg from 'pg'
 import { insertFinished } from './finish.ts'
-import type { LeaseKey } from './fence.ts'
+import { leaseColumns, stillHolds, type LeaseKey } from './fence.ts'
 import { Outcome } from './states.ts'
 
 export interface Ending extends LeaseKey {
@@ -45,7 +45,7 @@ export interface Settled {
 
 const settle = `
 with outcome as materialized (
-  -- Of a limit that it does not know the planner expects little: so it looks tasks up one by one, by the primary key.
+  -- The limit is for the planner: see stillHolds.
   select * from unnest($1::text[], $2::uuid[], $3::integer[], $4::bigint[], $5::smallint[], $6::bytea[], $7::integer[], $8::text[], $9::boolean[], $10::float8[])
   as outcome(project, id, attempt, session_id, outcome, error, code, message, is_permanent, delay_ms)
   limit (select cardinality($2::uuid[]))
@@ -57,9 +57,7 @@ with outcome as materialized (
     tasks.append_attempt(task.attempts, jsonb_strip_nulls(jsonb_build_object(
       'number', task.attempt, 'worker', task.worker, 'outcome', outcome.outcome, 'code', outcome.code, 'message', outcome.message,
       'start', floor(extract(epoch from task.attempt_start) * 1000), 'finish', floor(extract(epoch from tasks.now()) * 1000)))) as attempts
-  from tasks.task join outcome using (project, id)
-  -- The sums keep the planner from looking through all leases, of the session or of all, for each outcome.
-  where task.state + 0 = 3 and task.attempt = outcome.attempt and task.session_id + 0 = outcome.session_id
+  from tasks.task join outcome on ${stillHolds('outcome')}
   for update of task
 ), delayed as (
   select *, tasks.now() + coalesce(make_interval(secs => delay_ms / 1000),
@@ -111,10 +109,7 @@ export async function settleTasks(
     name: 'settle-tasks',
     text: settle,
     values: [
-      column('project'),
-      column('id'),
-      column('attempt'),
-      column('sessionId'),
+      ...leaseColumns(endings),
       column('outcome'),
       column('error'),
       column('code'),
