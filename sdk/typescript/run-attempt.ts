@@ -23,7 +23,7 @@ import { PermanentError, RetryLaterError, SnoozeError, toStatus } from './errors
 import type { Log } from './log.ts'
 import { toStruct, type JsonObject } from './struct.ts'
 
-/** What a handler receives beside its task. */
+/** What a handler receives beside its task. Its signal and log are made when they are read, so a spread copy has none. */
 export interface HandlerContext {
   /** Aborted, with an AttemptAbortedError as its reason, when the attempt should stop. Pass it to whatever you wait for. */
   signal: AbortSignal
