@@ -68,7 +68,7 @@ test('of two outcomes for one lease the second waits for the first, and then com
   await holder.query('begin')
   equal((await settleTasks(holder, [released(lease)], 5, quarantineError)).length, 1)
   const late = completeTasks(pool, [{ ...lease, result: null }])
-  await waitsForLock('delete from tasks.task using outcome')
+  await waitsForLock('delete from tasks.task using held')
   await holder.query('commit')
   holder.release()
   deepEqual([...(await late).refused], [0])
@@ -115,7 +115,7 @@ test('a slot that is freed while its next task is being changed is not lost', as
   await holder.query('update tasks.task set rank_priority = -32768 where id = $1', [next])
   const completed = completeTasks(pool, [{ project: 'plan', id: running!.id, attempt: 1, sessionId: 1n, result: null }])
   // It may skip the task or wait for it.
-  await Promise.race([completed, waitsForLock('delete from tasks.task using outcome')])
+  await Promise.race([completed, waitsForLock('delete from tasks.task using held')])
   await holder.query('commit')
   holder.release()
   await completed
