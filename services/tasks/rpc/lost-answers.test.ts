@@ -56,7 +56,7 @@ async function setup(t: TestContext) {
 
 test('a lease that was committed but never answered goes to a worker at once, and no stream ends', async (t) => {
   const { relay, create, taken, stream } = await setup(t)
-  const lost = relay.loseAnswer('lease-tasks', 'SELECT 1')
+  const lost = relay.loseAnswer('lease-tasks', 'UPDATE 1')
   await create({ expireTime })
   await lost
   deepEqual(await taken(), { attempt: 2, before: [Outcome.released] })
