@@ -26,15 +26,11 @@ export function completion(first: number): string {
   select * from unnest(${parameter(0)}::text[], ${parameter(1)}::uuid[], ${parameter(2)}::integer[], ${parameter(3)}::bigint[], ${parameter(4)}::bytea[])
     with ordinality as outcome(project, id, attempt, session_id, result, n)
   limit (select cardinality(${parameter(1)}::uuid[]))
-), held as (
-  -- Each by the primary key. Joined, tasks were read through for every outcome once statistics came of an empty moment;
-  -- OFFSET keeps the planner from joining.
-  select outcome.result, outcome.n, found.place from outcome cross join lateral (
-    select ctid as place from tasks.task where ${stillHolds('outcome')} offset 0 for update) as found
 ), done as (
   -- Fence and move are one statement: a crash between two would leave a finished task leased.
-  delete from tasks.task using held where task.ctid = held.place
-  returning task.*, held.result, held.n
+  delete from tasks.task using outcome
+  where ${stillHolds('outcome')}
+  returning task.*, outcome.result, outcome.n
 ), finished as (
   ${insertFinished('done', { state: `${SUCCEEDED}`, result: 'done.result', error: 'null' })}
 ), of_queue as (

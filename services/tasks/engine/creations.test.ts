@@ -76,7 +76,8 @@ test('a success that the database cannot take fails alone', async (t) => {
     create(),
     create(),
     complete(lease),
-    rejects(complete({ ...lease, id: uuid(), attempt: 2 ** 40 }), { code: '22003' }),
+    // No text holds a zero byte.
+    rejects(complete({ ...lease, id: uuid(), project: '\0' }), { code: '22021' }),
   ])
   equal(created.isNew, true)
   equal((await transactions()).length, 2)

@@ -7,6 +7,7 @@ import { until } from '@flowforge/runtime/testing/poll'
 import pg from 'pg'
 import { cancelTask } from '../engine/cancel.ts'
 import { completeTasks } from '../engine/complete.ts'
+import { storeProgress } from '../engine/extend.ts'
 import { leaseSteered, leaseTasks } from '../engine/lease.ts'
 import { promoteTasks } from '../engine/promote.ts'
 import { ageTasks, changeQueue, rollUpCounts, giveFreeSlots } from '../engine/queues.ts'
@@ -68,10 +69,25 @@ test('of two outcomes for one lease the second waits for the first, and then com
   await holder.query('begin')
   equal((await settleTasks(holder, [released(lease)], 5, quarantineError)).length, 1)
   const late = completeTasks(pool, [{ ...lease, result: null }])
-  await waitsForLock('delete from tasks.task using held')
+  await waitsForLock('delete from tasks.task using outcome')
   await holder.query('commit')
   holder.release()
   deepEqual([...(await late).refused], [0])
+})
+
+test('a success that meets progress of its own attempt waits for it, and is recorded', async (t) => {
+  const queueId = await makeQueue(pool, t.name)
+  await fillByTriggers(pool, queueId, 1)
+  const [leased] = await leaseTasks(pool, queueId, null, slots(1))
+  const lease = { project: leased!.project, id: leased!.id, attempt: leased!.attempt, sessionId: 1n }
+  const holder = await pool.connect()
+  await holder.query('begin')
+  await storeProgress(holder as unknown as pg.Pool, [{ ...lease, progress: Buffer.from([1]) }])
+  const completed = completeTasks(pool, [{ ...lease, result: null }])
+  await waitsForLock('with outcome as')
+  await holder.query('commit')
+  holder.release()
+  deepEqual([...(await completed).refused], [])
 })
 
 test('two processes that promote at the same time share the tasks', async (t) => {
@@ -115,7 +131,7 @@ test('a slot that is freed while its next task is being changed is not lost', as
   await holder.query('update tasks.task set rank_priority = -32768 where id = $1', [next])
   const completed = completeTasks(pool, [{ project: 'plan', id: running!.id, attempt: 1, sessionId: 1n, result: null }])
   // It may skip the task or wait for it.
-  await Promise.race([completed, waitsForLock('delete from tasks.task using held')])
+  await Promise.race([completed, waitsForLock('delete from tasks.task using outcome')])
   await holder.query('commit')
   holder.release()
   await completed

@@ -138,25 +138,6 @@ test('a freed slot goes to one of 100,000 blocked tasks, whatever plans the plan
   }
 })
 
-test('of 20,000 running tasks ten are completed by reading few pages, with statistics of a moment when all had gone', async () => {
-  const { pool, plansOf } = explained
-  await pool.query('truncate tasks.task')
-  const queueId = await makeQueue(pool, 'emptied')
-  await fill(pool, { queueId, count: 20_000, state: RUNNING })
-  await pool.query('delete from tasks.task')
-  await pool.query('analyze tasks.task')
-  await fill(pool, { queueId, count: 20_000, state: RUNNING })
-  for (const mode of ['force_custom_plan', 'force_generic_plan']) {
-    await pool.query(`set plan_cache_mode = ${mode}`)
-    const { rows } = await pool.query('select project, id, attempt from tasks.task where state = 3 limit 10')
-    const successes = rows.map((row) => ({ ...row, sessionId: 1n, result: null }))
-    const plans = await plansOf(async () => equal((await completeTasks(pool, successes)).refused.size, 0))
-    const pages = buffersOf(plans)
-    ok(pages < 400, `${pages} pages, ${mode}`)
-  }
-  await pool.query('reset plan_cache_mode')
-})
-
 test('1,000,000 tasks blocked by their key cost the others no page', async () => {
   const { pool, plansOf } = explained
   await pool.query('truncate tasks.task')
