@@ -3,7 +3,7 @@ import type { Logger } from '@flowforge/runtime/log'
 
 export interface Upkeep {
   name: string
-  /** Longest wait between two runs, in milliseconds; up to a tenth less, so that processes do not march in step. */
+  /** Longest wait between two runs, in milliseconds; jittered by a tenth so that processes do not march in step. */
   everyMs: number
   /** Does what is due; may answer with the milliseconds until something is due again, if that is sooner. */
   runOnce: () => Promise<number | undefined>
@@ -58,7 +58,7 @@ export class UpkeepLoop {
     } catch (error) {
       this.#log.warn({ err: error, upkeep: this.#upkeep.name }, 'upkeep failed; trying again')
     }
-    const everyMs = this.#upkeep.everyMs * (1 - Math.random() / 10)
+    const everyMs = this.#upkeep.everyMs * (0.95 + Math.random() / 10)
     // Woken while running: what woke it may have come too late for this run.
     this.#schedule(this.#isWoken ? 0 : Math.max(0, Math.min(nextMs ?? everyMs, everyMs)))
   }
