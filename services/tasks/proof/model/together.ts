@@ -80,8 +80,9 @@ export class Together {
   /** A worker of this session waits for tasks of all queues; what waits for it is leased, and it keeps what is left of its room. */
   async wait(session: Session, room: number, types: string[], queueIds: number[]): Promise<void> {
     for (const id of queueIds) await this.#queues.byId(id)
-    const before = this.#takers.keys().find(({ sessionId }) => sessionId === session.id)
-    if (before) await this.#remove(before)
+    const serving = () => this.#takers.keys().find(({ sessionId }) => sessionId === session.id)
+    // Another step may have come in between: a session has one stream at a time.
+    for (let before = serving(); before; before = serving()) await this.#remove(before)
     const held = new Set<string>()
     const taker: Taker = {
       sessionId: session.id,
