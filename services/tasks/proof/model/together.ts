@@ -41,6 +41,8 @@ export class Together {
   readonly #onLeased: (row: LeasedRow) => void
   /** With the leases that each of them has. */
   readonly #takers = new Map<Taker, Set<string>>()
+  /** By session the end of its stream, while it lasts. */
+  readonly #ending = new Map<bigint, Promise<void>>()
 
   constructor(pool: pg.Pool, ways: Ways, onLeased: (row: LeasedRow) => void) {
     this.#onLeased = onLeased
@@ -81,8 +83,9 @@ export class Together {
   async wait(session: Session, room: number, types: string[], queueIds: number[]): Promise<void> {
     for (const id of queueIds) await this.#queues.byId(id)
     const serving = () => this.#takers.keys().find(({ sessionId }) => sessionId === session.id)
-    // Another step may have come in between: a session has one stream at a time.
-    for (let before = serving(); before; before = serving()) await this.#remove(before)
+    // Other steps may come in between: a session has one stream at a time, and the next when that has gone.
+    for (let before = serving(); before || this.#ending.has(session.id); before = serving())
+      await (before ? this.#remove(before) : this.#ending.get(session.id))
     const held = new Set<string>()
     const taker: Taker = {
       sessionId: session.id,
@@ -130,6 +133,12 @@ export class Together {
 
   async #remove(taker: Taker): Promise<void> {
     this.#takers.delete(taker)
+    const ended = this.#end(taker).finally(() => this.#ending.delete(taker.sessionId))
+    this.#ending.set(taker.sessionId, ended)
+    await ended
+  }
+
+  async #end(taker: Taker): Promise<void> {
     const { promise: never, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => reject(new Error('a place stayed promised after all statements had ended')), 20_000)
     await Promise.race([this.dispatcher.remove(taker), never]).finally(() => clearTimeout(timer))
