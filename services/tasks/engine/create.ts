@@ -8,12 +8,12 @@ import {
   byteaArray,
   int2Array,
   int4Array,
+  int8Array,
   jsonbArray,
   textArray,
   timestamptzArray,
   uuidArray,
 } from './binary-array.ts'
-import { arrayLiteral } from './array-literal.ts'
 import type { Passengers } from './batch.ts'
 import { completedOf, completionValues, type Completed, type CompletedRow, type Success } from './complete.ts'
 import { insertStatement } from './create-statement.ts'
@@ -159,7 +159,7 @@ async function insertTasks(
         ...(hasRequests ? [requestWindowS, String(timeoutMs)] : []),
         ...(hasPlaces
           ? [
-              arrayLiteral(places.map((place) => place?.sessionId ?? null)),
+              int8Array(places, (place) => place?.sessionId ?? null),
               textArray(places, (place) => place?.worker ?? null),
             ]
           : []),

@@ -1,7 +1,6 @@
 /** Handing out tasks: each lease is (task, attempt, session), and no later verb touches a running task without it. */
 import type pg from 'pg'
 import type { TaskRow } from '../tables.ts'
-import { arrayLiteral } from './array-literal.ts'
 import { int4Array, int8Array, textArray } from './binary-array.ts'
 import { everything, type Stretch } from './scan-starts.ts'
 import { RUNNING } from './states.ts'
@@ -98,7 +97,7 @@ export async function leaseTasks(
       queueId,
       types,
       ...takers.values,
-      ...(['first', 'sinceMs', 'last'] as const).map((key) => arrayLiteral(stretches.map((stretch) => stretch[key]))),
+      ...(['first', 'sinceMs', 'last'] as const).map((key) => stretches.map((stretch) => stretch[key])),
     ],
   })
   // However they were joined.

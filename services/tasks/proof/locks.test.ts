@@ -8,6 +8,7 @@ import pg from 'pg'
 import { cancelTask } from '../engine/cancel.ts'
 import { completeTasks } from '../engine/complete.ts'
 import { storeProgress } from '../engine/extend.ts'
+import { leaseOf, type LeaseKey } from '../engine/fence.ts'
 import { leaseSteered, leaseTasks } from '../engine/lease.ts'
 import { promoteTasks } from '../engine/promote.ts'
 import { ageTasks, changeQueue, rollUpCounts, giveFreeSlots } from '../engine/queues.ts'
@@ -38,6 +39,14 @@ async function parked(t: { after: (fn: () => Promise<void>) => void }): Promise<
   return client
 }
 
+/** The lease of the only task of a new queue. */
+async function leaseOne(queue: string): Promise<LeaseKey> {
+  const queueId = await makeQueue(pool, queue)
+  await fillByTriggers(pool, queueId, 1)
+  const [leased] = await leaseTasks(pool, queueId, null, slots(1))
+  return leaseOf(leased!)
+}
+
 /** Resolves when the statement of another connection waits for a lock. */
 function waitsForLock(name: string): Promise<unknown> {
   return until(async () => {
@@ -61,10 +70,7 @@ test('a lease skips a task that somebody else holds, and waits for nobody', asyn
 })
 
 test('of two outcomes for one lease the second waits for the first, and then comes too late', async (t) => {
-  const queueId = await makeQueue(pool, t.name)
-  await fillByTriggers(pool, queueId, 1)
-  const [leased] = await leaseTasks(pool, queueId, null, slots(1))
-  const lease = { project: leased!.project, id: leased!.id, attempt: leased!.attempt, sessionId: 1n }
+  const lease = await leaseOne(t.name)
   const holder = await pool.connect()
   await holder.query('begin')
   equal((await settleTasks(holder, [released(lease)], 5, quarantineError)).length, 1)
@@ -76,10 +82,7 @@ test('of two outcomes for one lease the second waits for the first, and then com
 })
 
 test('a success that meets progress of its own attempt waits for it, and is recorded', async (t) => {
-  const queueId = await makeQueue(pool, t.name)
-  await fillByTriggers(pool, queueId, 1)
-  const [leased] = await leaseTasks(pool, queueId, null, slots(1))
-  const lease = { project: leased!.project, id: leased!.id, attempt: leased!.attempt, sessionId: 1n }
+  const lease = await leaseOne(t.name)
   const holder = await pool.connect()
   await holder.query('begin')
   await storeProgress(holder as unknown as pg.Pool, [{ ...lease, progress: Buffer.from([1]) }])
