@@ -252,7 +252,8 @@ export class Dispatcher {
   }
 
   #freeOf(taker: Taker): number {
-    if (this.#resting.has(taker) || this.#leaving.has(taker)) return 0
+    const isHere = this.#takers.get(taker.sessionId) === taker
+    if (!isHere || this.#resting.has(taker) || this.#leaving.has(taker)) return 0
     return taker.room - (this.#promised.get(taker) ?? 0)
   }
 
