@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { inChunks, type BulkResult, type ChunkRow, type Half, type Selection } from './bulk.ts'
 import { insertFinished } from './finish.ts'
+import { isTaskOf } from './same-task.ts'
 import { CANCELLED } from './states.ts'
 import type { Cancellation } from './wakeups.ts'
 
@@ -35,11 +36,11 @@ with ${ctes}, locked as materialized (
   select project, id, state from tasks.task where ${isStill('target')} order by project, id for update
 ), told as (
   update tasks.task set cancel_requested = true, revision = task.revision + 1
-  from locked where task.project = locked.project and task.id = locked.id and locked.state = 3
+  from locked where ${isTaskOf('locked')} and locked.state = 3
   returning task.id, task.attempt, task.session_id
 ), gone as (
   delete from tasks.task using locked
-  where task.project = locked.project and task.id = locked.id and locked.state < 3
+  where ${isTaskOf('locked')} and locked.state < 3
   returning task.*
 ), finished as (
   ${insertFinished('gone', { state: `${CANCELLED}` })}

@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { insertFinished } from './finish.ts'
 import type { TaskKey } from './read.ts'
+import { isTaskOf } from './same-task.ts'
 import { CANCELLED } from './states.ts'
 
 export type CancelResult =
@@ -18,11 +19,11 @@ with target as materialized (
   for update
 ), told as (
   update tasks.task set cancel_requested = true, revision = task.revision + 1
-  from target where task.project = target.project and task.id = target.id and target.state = 3
+  from target where ${isTaskOf('target')} and target.state = 3
   returning task.attempt, task.session_id
 ), gone as (
   delete from tasks.task using target
-  where task.project = target.project and task.id = target.id and target.state < 3
+  where ${isTaskOf('target')} and target.state < 3
   returning task.*
 ), finished as (
   ${insertFinished('gone', { state: `${CANCELLED}` })}

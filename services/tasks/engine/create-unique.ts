@@ -11,6 +11,7 @@ import type { TaskRow } from '../tables.ts'
 import { earlierTasks, rowOf, type Created, type NewTask, type StoredTask } from './create.ts'
 import { hotColumns } from './read.ts'
 import { replaceWaiting } from './replace.ts'
+import { isTaskOf } from './same-task.ts'
 import type { Sealer } from './seal.ts'
 import { READY } from './states.ts'
 import { uniqueKeyUsed } from './unique-key.ts'
@@ -152,7 +153,7 @@ with item as (
   select id, rank from fair cross join unnest(ids, ranks) as ranked(id, rank)
 )
 update tasks.task set state = 2, fair_rank = coalesce(rank, 0), is_blocked = task.concurrency_key is not null
-from item left join ranked using (id) where task.project = item.project and task.id = item.id`
+from item left join ranked using (id) where ${isTaskOf('item')}`
 
 async function insertFree(
   client: pg.PoolClient,

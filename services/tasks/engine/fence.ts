@@ -4,6 +4,7 @@ import type pg from 'pg'
 import type { TaskRow } from '../tables.ts'
 import { int4Array, int8Array, textArray, uuidArray } from './binary-array.ts'
 import { readTasks } from './read.ts'
+import { isTaskOf } from './same-task.ts'
 import { Outcome, RUNNING, SUCCEEDED } from './states.ts'
 
 /** The right to run one attempt; all four are compared in SQL by whatever touches a running task. */
@@ -30,7 +31,7 @@ export function leaseId(lease: { id: string; attempt: number; sessionId: bigint 
  * it looks tasks up one by one, by the primary key.
  */
 export function stillHolds(lease: string): string {
-  return `task.project = ${lease}.project and task.id = ${lease}.id and task.state + 0 = 3
+  return `${isTaskOf(lease)} and task.state + 0 = 3
     and task.attempt = ${lease}.attempt and task.session_id + 0 = ${lease}.session_id`
 }
 

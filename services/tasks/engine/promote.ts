@@ -1,5 +1,6 @@
 /** SCHEDULED tasks whose time has come become READY. */
 import type pg from 'pg'
+import { isTaskOf } from './same-task.ts'
 
 export interface Promotion {
   /** The queues that have new READY tasks. */
@@ -26,7 +27,7 @@ with due as materialized (
   select id, rank from fair cross join unnest(ids, ranks) as ranked(id, rank)
 ), promoted as (
   update tasks.task set state = 2, revision = task.revision + 1, fair_rank = coalesce(ranked.rank, 0), is_blocked = task.concurrency_key is not null
-  from due left join ranked using (id) where task.project = due.project and task.id = due.id
+  from due left join ranked using (id) where ${isTaskOf('due')}
   returning task.queue_id, task.schedule_time
 )
 select (select array_agg(distinct queue_id) from promoted) as queue_ids, (select count(*)::integer from promoted) as count,

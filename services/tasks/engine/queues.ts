@@ -1,5 +1,6 @@
 /** Queues as users see them: read, changed, and counted without counting. */
 import type pg from 'pg'
+import { isTaskOf } from './same-task.ts'
 import type { QueueRow } from '../tables.ts'
 
 const columns = `queue.id, queue.project, queue.name, queue.paused, extract(epoch from queue.retention)::float8 as retention_s, queue.create_time,
@@ -152,7 +153,7 @@ export async function ageTasks(pool: pg.Pool): Promise<boolean> {
           order by schedule_time limit 500 for update skip locked) as task
         where queue.ageing is not null limit 1000
       )
-      update tasks.task set rank_priority = -32768, fair_rank = 0 from aged where task.project = aged.project and task.id = aged.id`,
+      update tasks.task set rank_priority = -32768, fair_rank = 0 from aged where ${isTaskOf('aged')}`,
   })
   return (rowCount ?? 0) >= 500
 }

@@ -19,8 +19,10 @@ export async function readTasks(pool: pg.Pool | pg.PoolClient, keys: TaskKey[]):
   // One statement, one snapshot: a task that finishes meanwhile is seen in exactly one of the halves.
   const { rows } = await pool.query<TaskRow>({
     name: 'read-tasks',
+    // Each looked up by itself, whatever the planner thinks of the table's size: OFFSET keeps it from joining them.
     text: `with key as (select * from unnest($1::text[], $2::uuid[]) as key(project, id))
-      select ${hotColumns} from tasks.task join key using (project, id)
+      select task.* from key cross join lateral (
+        select ${hotColumns} from tasks.task where project = key.project and id = key.id offset 0) as task
       union all
       select ${coldColumns} from tasks.finished_task join key using (project, id)`,
     values: [keys.map((key) => key.project), keys.map((key) => key.id)],

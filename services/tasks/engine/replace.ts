@@ -3,6 +3,7 @@ import type pg from 'pg'
 import type { TaskRow } from '../tables.ts'
 import type { UniqueTask } from './create-unique.ts'
 import { readTasks } from './read.ts'
+import { isTaskOf } from './same-task.ts'
 import type { Sealer } from './seal.ts'
 
 const replace = `
@@ -31,7 +32,7 @@ update tasks.task set
   is_blocked = case when is_in_place then task.is_blocked else not is_scheduled and task.concurrency_key is not null end,
   expire_time = target.expire_time, attempt_timeout_ms = target.attempt_timeout_ms, retry_policy = target.retry_policy,
   labels = target.labels, traceparent = target.traceparent, payload = target.payload, revision = task.revision + 1
-from target where task.project = target.project and task.id = target.id`
+from target where ${isTaskOf('target')}`
 
 /**
  * Replaces each waiting task of the same queue, unique key and type, and answers with what it became; nothing for

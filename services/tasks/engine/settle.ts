@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { insertFinished } from './finish.ts'
 import { leaseColumns, stillHolds, type LeaseKey } from './fence.ts'
+import { isTaskOf } from './same-task.ts'
 import { Outcome } from './states.ts'
 
 export interface Ending extends LeaseKey {
@@ -78,12 +79,12 @@ with outcome as materialized (
     attempts = ended.attempts, error = ended.error, lease_until = null, revision = task.revision + 1,
     is_blocked = ended.next_state = 2 and task.concurrency_key is not null
   from ended
-  where task.project = ended.project and task.id = ended.id and ended.next_state < 3
+  where ${isTaskOf('ended')} and ended.next_state < 3
   returning task.project, task.id, task.attempt, task.session_id, task.queue_id, task.state, task.schedule_time,
     task.concurrency_key is not null as is_keyed
 ), gone as (
   delete from tasks.task using ended
-  where task.project = ended.project and task.id = ended.id and ended.next_state > 3
+  where ${isTaskOf('ended')} and ended.next_state > 3
   returning task.*, ended.next_state, ended.attempts as all_attempts,
     case when ended.next_state = 6 and ended.losses >= $11 then $12::bytea else ended.error end as last_error
 ), finished as (

@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { leaseOf } from './fence.ts'
 import { insertFinished } from './finish.ts'
 import { attemptTimeoutMsDefault } from './lease.ts'
+import { isTaskOf } from './same-task.ts'
 import { settleTasks, type Ending, type Settled } from './settle.ts'
 import { DEAD, Outcome } from './states.ts'
 
@@ -114,7 +115,7 @@ with due as materialized (
   select project, id from tasks.task where state < 3 and start_time is null and expire_time <= tasks.now()
   order by expire_time limit ${batchMax} for update skip locked
 ), gone as (
-  delete from tasks.task using due where task.project = due.project and task.id = due.id returning task.*
+  delete from tasks.task using due where ${isTaskOf('due')} returning task.*
 ), finished as (
   ${insertFinished('gone', { state: `${DEAD}`, error: '$1::bytea' })}
 )

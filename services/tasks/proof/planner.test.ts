@@ -63,10 +63,19 @@ function isOnTasks(node: PlanNode): boolean {
   return node['Relation Name'] === 'task'
 }
 
-/** Plans made for the parameters at hand and for any, from statistics of none, an empty and the full table. */
+/** Plans made for the parameters at hand and for any, from statistics of none, an empty, an emptied and the full table. */
 const situations = [
-  { statistics: 'none', prepare: [] },
+  { statistics: 'none', prepare: ['truncate tasks.task'] },
   { statistics: 'of the empty table', prepare: ['truncate tasks.task', 'analyze tasks.task'] },
+  // Its indexes seem to have one page then, which can be read as well as looked into.
+  {
+    statistics: 'of the table when all had run',
+    prepare: [
+      'delete from tasks.task',
+      `delete from pg_statistic where starelid = 'tasks.task'::regclass`,
+      'analyze tasks.task',
+    ],
+  },
   { statistics: 'fresh', prepare: ['truncate tasks.task'] },
 ]
 for (const { statistics, prepare } of situations)
@@ -97,18 +106,20 @@ async function checkLease(queueId: number, lease: typeof leaseSteered): Promise<
 for (const { statistics, prepare } of situations)
   test(`of 20,000 running tasks ten are ended and extended by reading few pages, with statistics: ${statistics}`, async () => {
     const { pool, plansOf } = explained
-    await pool.query('truncate tasks.task')
     const queueId = await makeQueue(pool, `running ${statistics}`)
     for (const text of prepare) await pool.query(text)
     await fill(pool, { queueId, count: 20_000, state: RUNNING })
     if (statistics === 'fresh') await pool.query('analyze tasks.task')
     for (const mode of ['force_custom_plan', 'force_generic_plan']) {
       await pool.query(`set plan_cache_mode = ${mode}`)
-      const { rows } = await pool.query('select project, id, attempt from tasks.task where state = 3 limit 10')
-      const leases = rows.map((row) => ({ ...row, sessionId: 1n }))
+      const { rows } = await pool.query('select project, id, attempt from tasks.task where state = 3 limit 20')
+      const all = rows.map((row) => ({ ...row, sessionId: 1n, result: null }))
+      const leases = all.splice(0, 10)
       for (const [verb, run] of [
+        ['read', () => readTasks(pool, leases)],
         ['extend', async () => (await extendLeases(pool, leases, 1_000)).filter((one) => one !== undefined)],
         ['progress', async () => (await storeProgress(pool, leases)).filter((one) => one !== undefined)],
+        ['complete', async () => all.slice((await completeTasks(pool, all)).refused.size)],
         ['settle', () => settleTasks(pool, leases.map(released), 5, quarantineError)],
       ] as const) {
         const pages = buffersOf(await plansOf(async () => equal((await run()).length, 10)))
