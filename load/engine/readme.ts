@@ -41,16 +41,15 @@ ${results.contenders.map(({ name, settings }) => `| ${name} | ${settings} |`).jo
 
 - Contenders have their turns one after the other, round by round, so that whatever else the machine does hits all alike.
   In each turn: a fresh database on the same server (\`fsync\` and \`synchronous_commit\` on), or a Redis of its own; a
-  checkpoint first; a producer process and a worker process, and for FlowForge its tasks service.
+  checkpoint first; a producer process and a worker process, and for FlowForge its tasks service. They warm up by five seconds
+  of produce + consume, and then as long by bulk enqueue and drain of 10,000 tasks at a time.
 - A task carries a number, a time and 100 bytes of text; its handler does nothing.
-- *Single enqueue*: 10 or 100 callers in one process, one task a call, each answered once it is durable; after two
-  seconds of the same to warm up.
-- *Bulk enqueue*: 1,000 tasks a call, four calls at a time, after as many tasks have been created to warm up.
+- *Single enqueue*: 10 or 100 callers in one process, one task a call, each answered once it is durable.
+- *Bulk enqueue*: 1,000 tasks a call, four calls at a time.
 - *Drain*: from the start of the first handler until the store says that nothing is unfinished. PostgreSQL's
   planner has statistics (\`analyze\`), as it has after a minute of running. When the time is over
   before that, what was finished until then counts.
-- *Produce + consume*: 10 callers create while the worker runs; until the store says that nothing is unfinished;
-  after two seconds of the same to warm up.
+- *Produce + consume*: 10 callers create while the worker runs; until the store says that nothing is unfinished.
 - *Enqueue to start*: 100 tasks a second, from just before the create call until the handler starts.
 - *CPU a task*: of the contender's processes, its server or service, and PostgreSQL's or Redis'.
 - *Writing transactions*: transaction numbers used, so commits that only read are not counted.

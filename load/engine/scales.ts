@@ -1,6 +1,6 @@
 /** How much and how long each scenario runs; every count and time is bounded. */
 export interface Scale {
-  /** Single creations, alone and beside a worker, are measured after so much of the same. */
+  /** Each contender warms up for so long by single calls, and as long in bulk. */
   warmMs: number
   latencyMs: number
   steadyMs: number
@@ -46,7 +46,7 @@ export const scales: Record<string, Scale> = {
     severedTasks: 3,
   },
   small: {
-    warmMs: 2_000,
+    warmMs: 5_000,
     latencyMs: 3_000,
     steadyMs: 2_000,
     enqueueMs: 1_500,
@@ -65,7 +65,7 @@ export const scales: Record<string, Scale> = {
     severedTasks: 60,
   },
   full: {
-    warmMs: 2_000,
+    warmMs: 5_000,
     latencyMs: 10_000,
     steadyMs: 8_000,
     enqueueMs: 5_000,

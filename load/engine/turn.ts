@@ -11,6 +11,7 @@ import { createRedisStore } from './redis-store.ts'
 import { migrateRiver } from './river.ts'
 import type { Scale } from './scales.ts'
 import type { Scenario } from './scenarios.ts'
+import { warm } from './scenarios/warm.ts'
 import type { Store } from './store.ts'
 import { startTasksService, type TasksService } from './tasks-service.ts'
 
@@ -49,6 +50,9 @@ export async function takeTurn(options: TurnOptions): Promise<void> {
   let scenario = 'start'
   try {
     const bench = await start(options, folder, ends)
+    scenario = 'warm-up'
+    options.say(scenario)
+    await warm(bench)
     for (const { name, run, oursOnly } of scenarios) {
       if (oursOnly && contender.adapter !== 'flowforge') continue
       signal.throwIfAborted()

@@ -2,8 +2,7 @@ import type { Bench } from '../bench.ts'
 
 /** Producers that create one durable task a call, as fast as they are answered. */
 export async function enqueue(bench: Bench): Promise<void> {
-  const { warmMs, enqueueMs } = bench.scale
-  await bench.produce({ callers: 10, forMs: warmMs })
+  const { enqueueMs } = bench.scale
   const { result, cost } = await bench.costOf('enqueue10', () => bench.produce({ callers: 10, forMs: enqueueMs }))
   await bench.expectBacklogStored()
   bench.report('enqueue10', rateOf(result))

@@ -7,8 +7,6 @@ const callers = 10
 /** How long a task of a calm stream waits from its create call to the start of its handler. */
 export async function latency(bench: Bench): Promise<void> {
   await bench.worker.tell({ do: 'consume' })
-  await bench.produce({ callers, forMs: Math.min(1_000, bench.scale.latencyMs), ratePerSecond })
-  await bench.runBacklog(30_000)
   await bench.produce({ callers, forMs: bench.scale.latencyMs, ratePerSecond })
   const { runs, isComplete } = await bench.runBacklog(30_000)
   if (!isComplete) bench.fail(`after 30 s only ${runs.started} tasks of a calm stream had started`)

@@ -4,12 +4,9 @@ const callers = 10
 
 /** Ten producers with single calls while a worker runs what they create, until the last outcome is stored. */
 export async function steady(bench: Bench): Promise<void> {
-  const { warmMs, steadyMs } = bench.scale
   await bench.worker.tell({ do: 'consume' })
-  await bench.produce({ callers, forMs: warmMs })
-  await bench.runBacklog(60_000)
   const { result, cost } = await bench.costOf('steady', async () => {
-    const produced = await bench.produce({ callers, forMs: steadyMs })
+    const produced = await bench.produce({ callers, forMs: bench.scale.steadyMs })
     return { produced, ran: await bench.runBacklog(60_000) }
   })
   const { produced, ran } = result
