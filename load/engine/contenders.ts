@@ -34,10 +34,10 @@ const river = {
 export const contenders: Contender[] = [
   {
     name: 'flowforge',
-    settings: 'defaults; gRPC with mTLS, one tasks service, one SDK worker with capacity 500, history kept',
+    settings: 'defaults; gRPC with mTLS, one tasks service, one SDK worker with capacity 1,000, history kept',
     adapter: 'flowforge',
     store: 'postgres',
-    concurrency: 500,
+    concurrency: 1_000,
     tuned: false,
     unfinished: 'select count(*) from tasks.task',
   },
