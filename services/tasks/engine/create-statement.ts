@@ -40,14 +40,17 @@ export function insertStatement({ hasRequests, hasRanks, hasSlots, hasPlaces, ha
   )`
   // Taken here, a task with a slot is stored as free to be leased at once; the trigger would have to write it twice.
   const slotted = `, reserved as (
-    select array_agg(id order by priority desc, n) as ids,
-      tasks.reserve_slots(array_agg(queue_id order by priority desc, n), array_agg(concurrency_key order by priority desc, n)) as blocked
+    select array_agg(id order by n) as ids, tasks.reserve_slots(array_agg(queue_id order by n), array_agg(concurrency_key order by n),
+      array_agg(priority order by n), array_agg(schedule_time order by n)) as blocked
     -- After the ranks: whoever needs both takes them in one order.
-    from fresh ${hasRanks ? 'cross join fair' : ''} where concurrency_key is not null and (schedule_time > tasks.now()) is not true
+    from fresh ${hasRanks ? 'cross join fair' : ''}
   ), slotted as (
     select id, is_blocked from reserved cross join unnest(ids, blocked) as slotted(id, is_blocked)
   )`
-  const isSteered = hasRanks || hasSlots
+  // Where every item is a new task and nothing comes before, its slot is a column like the others.
+  const hasSlotColumn = hasSlots && !hasRequests && !hasRanks
+  const slotColumn = '(select tasks.reserve_slots($3::integer[], $13::text[], $5::smallint[], $6::timestamptz[]))'
+  const isSteered = hasRanks || (hasSlots && !hasSlotColumn)
   const source = `fresh${hasRanks ? ' left join ranked using (id)' : ''}${hasSlots ? ' left join slotted using (id)' : ''}`
   // As leasing does: a queue that has got limits or a pause a moment ago gives nothing.
   const leasable = `, leasable as materialized (
@@ -73,10 +76,10 @@ export function insertStatement({ hasRequests, hasRanks, hasSlots, hasPlaces, ha
   with ${hasRequests ? `patience as materialized (select set_config('lock_timeout', $19, true)), ` : ''}item as (
     select item.* from ${hasRequests ? 'patience cross join ' : ''}unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::smallint[], $6::timestamptz[],
       $7::timestamptz[], $8::integer[], $9::jsonb[], $10::text[], $11::bytea[], $12::text[], $13::text[], $14::jsonb[], $15::text[], $16::bytea[], $17::boolean[]
-      ${hasPlaces ? `, ${sessions}::bigint[], ${workers}::text[]` : ''})
+      ${hasSlotColumn ? `, ${slotColumn}` : ''}${hasPlaces ? `, ${sessions}::bigint[], ${workers}::text[]` : ''})
     with ordinality as item(project, id, queue_id, type, priority, schedule_time, expire_time, attempt_timeout_ms,
-      retry_policy, request_id, fingerprint, fairness_key, concurrency_key, labels, traceparent, payload, is_fair${hasPlaces ? ', session_id, worker' : ''}, n)
-  )${hasRequests ? requested : ''}${isSteered ? fresh : ''}${hasRanks ? ranked : ''}${hasSlots ? slotted : ''}${hasPlaces ? leasable : ''}, stored as (
+      retry_policy, request_id, fingerprint, fairness_key, concurrency_key, labels, traceparent, payload, is_fair${hasSlotColumn ? ', is_blocked' : ''}${hasPlaces ? ', session_id, worker' : ''}, n)
+  )${hasRequests ? requested : ''}${isSteered ? fresh : ''}${hasRanks ? ranked : ''}${hasSlots && !hasSlotColumn ? slotted : ''}${hasPlaces ? leasable : ''}, stored as (
     insert into tasks.task (project, id, queue_id, type, state, priority, schedule_time, expire_time, attempt_timeout_ms, retry_policy,
       request_id, fairness_key, concurrency_key, labels, traceparent, payload, create_time, rank_priority, fair_rank, is_blocked${hasPlaces ? `, ${placeColumns}` : ''})
     select project, id, queue_id, type, case when schedule_time > tasks.now() then 1 ${hasPlaces ? `when ${isLeased} then 3` : ''} else 2 end, priority,

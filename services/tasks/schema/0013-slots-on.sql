@@ -76,6 +76,43 @@ begin
     where counted.queue_id = gone.queue_id and counted.key = gone.key);
 end $$;
 
+-- Slots for tasks that are about to be created, one for each (queue, concurrency key) in the order given: true for those
+-- that get none and are to be blocked, null for those that ask for none, having no key or a time in the future. In each key
+-- the greater priorities come first. Holds for the rows that the calling statement inserts. Instances of the version before
+-- call the function of 0011.
+create function tasks.reserve_slots(queue_ids integer[], keys text[], priorities smallint[], schedule_times timestamptz[]) returns boolean[] language plpgsql
+set enable_hashjoin = on set enable_nestloop = off set enable_mergejoin = off set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+  blocked boolean[];
+begin
+  with item as (
+    select queue_id, key, n, count(*) over (partition by queue_id, key) as count,
+      row_number() over (partition by queue_id, key order by priority desc, n) as place
+    from (
+      select queue_id, case when (schedule_time > tasks.now()) is not true then key end as key, priority, n
+      from unnest(queue_ids, keys, priorities, schedule_times) with ordinality as item(queue_id, key, priority, schedule_time, n)) as item
+  ), of_queue as materialized (
+    select id, concurrency_per_key from tasks.queue where id = any(queue_ids)
+  ), taken as (
+    insert into tasks.concurrency as slots (queue_id, key, held, given)
+      select item.queue_id, item.key, least(count, concurrency_per_key), concurrency_per_key
+      from item join of_queue on of_queue.id = item.queue_id
+      where place = 1 and key is not null
+      -- One order for all, so that concurrent batches wait for one another and never in a circle.
+      order by item.queue_id, item.key
+      -- What would be inserted carries the limit, so that it need not be looked up for each key.
+      on conflict (queue_id, key) do update set
+        held = slots.held + least(excluded.held, excluded.given - slots.held), given = excluded.given - slots.held
+        -- A full key is only locked, until commit.
+        where slots.held < excluded.given
+      returning slots.queue_id, slots.key, slots.given
+  )
+  select array_agg(case when key is not null then place > coalesce(given, 0) end order by n) into blocked from item left join taken using (queue_id, key);
+  -- Until the end of the transaction, which is the calling statement: the trigger has nothing left to do.
+  perform set_config('flowforge.slots_taken', 'on', true);
+  return blocked;
+end $$;
+
 -- migrate:down
 
 create or replace function tasks.free_slots(queue_ids integer[], keys text[], freed integer[]) returns void language plpgsql
@@ -144,4 +181,4 @@ begin
   perform set_config('flowforge.slots_taken', before, true);
 end $$;
 
-drop function tasks.give_slots;
+drop function tasks.give_slots, tasks.reserve_slots(integer[], text[], smallint[], timestamptz[]);
