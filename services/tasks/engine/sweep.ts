@@ -24,17 +24,18 @@ const expiredBeforeStart = statusOf(Code.DEADLINE_EXCEEDED, 'the task expired be
 /** What a task dies of that loses every worker that takes it. */
 export const quarantineError = statusOf(Code.ABORTED, 'quarantined: its workers went away again and again').bytes
 
-/** Ends up to 1,000 attempts and 1,000 tasks whose time is up; several processes may sweep at once. */
-export async function sweep(pool: pg.Pool, lossesMax: number): Promise<Sweep> {
-  const overdue = await overdueLeases(pool)
+/**
+ * Ends up to 1,000 attempts and 1,000 tasks whose time is up; several processes may sweep at once. Tells of each part as
+ * soon as it is committed, for the next one may fail.
+ */
+export async function* sweep(pool: pg.Pool, lossesMax: number): AsyncGenerator<Sweep, void> {
   const bySession = await expireSessions(pool, lossesMax)
+  yield { settled: bySession, expired: [], isFull: bySession.length === batchMax }
+  const overdue = await overdueLeases(pool)
   const settled = overdue.length === 0 ? [] : await settleTasks(pool, overdue, lossesMax, quarantineError)
+  yield { settled, expired: [], isFull: overdue.length === batchMax }
   const expired = await expireTasks(pool)
-  return {
-    settled: [...bySession, ...settled],
-    expired,
-    isFull: overdue.length === batchMax || bySession.length === batchMax || expired.length === batchMax,
-  }
+  yield { settled: [], expired, isFull: expired.length === batchMax }
 }
 
 async function overdueLeases(pool: pg.Pool): Promise<Ending[]> {

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from 'node:assert/strict'
+import { deepEqual, equal, rejects } from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { isConflict } from '@flowforge/runtime/sqlstate'
@@ -37,6 +37,11 @@ async function parked(t: { after: (fn: () => Promise<void>) => void }): Promise<
     client.release()
   })
   return client
+}
+
+/** Ends all whose time is up; tells of the leases as a sweep does. */
+async function sweepAll(told: string[] = [], by = pool): Promise<void> {
+  for await (const { settled } of sweep(by, 5)) told.push(...settled.map(({ id }) => id))
 }
 
 /** The lease of the only task of a new queue. */
@@ -163,12 +168,28 @@ test('a slot whose next task was held by somebody who then left it as it was is 
   deepEqual(await giveFreeSlots(pool), [])
 })
 
+test('leases of a session that ended are told of although the rest of the sweep fails', async (t) => {
+  const queueId = await makeQueue(pool, t.name)
+  await fillByTriggers(pool, queueId, 2)
+  const session = await openSession(pool, 'w', 10)
+  const [lost] = await leaseTasks(pool, queueId, null, slots(1, session.id, null))
+  const [late] = await leaseTasks(pool, queueId, null, slots(1, session.id + 1n, 10))
+  await database.advanceClock(20)
+  const holder = await parked(t)
+  await holder.query('select from tasks.task where id = $1 for update', [late!.id])
+  const impatient = new pg.Pool({ connectionString: database.url, options: '-c lock_timeout=50' })
+  t.after(() => impatient.end())
+  const told: string[] = []
+  await rejects(sweepAll(told, impatient), isConflict)
+  deepEqual([told.includes(lost!.id), told.includes(late!.id)], [true, false])
+})
+
 test('a lease that comes for a session in the moment it ended is swept at once', async (t) => {
   const queueId = await makeQueue(pool, t.name)
   await fillByTriggers(pool, queueId, 1)
   const session = await openSession(pool, 'w', 10)
   await database.advanceClock(20)
-  await sweep(pool, 5)
+  await sweepAll()
   const [leased] = await leaseTasks(pool, queueId, null, slots(1, session.id, null))
   const settled = await endOrphaned(pool, 5)
   deepEqual(
@@ -229,7 +250,7 @@ test('promoting, leasing, finishing, cancelling, ageing and sweeping at the same
     act(leaseAndComplete),
     act(cancelOne),
     act(() => ageTasks(pool)),
-    act(() => sweep(pool, 5)),
+    act(sweepAll),
     act(() => rollUpCounts(pool)),
   ])
   t.diagnostic(`${conflicts} conflicts`)

@@ -78,9 +78,12 @@ export function upkeeps(engine: Engine): Upkeeps {
 }
 
 async function endOverdue(engine: Engine): Promise<boolean> {
-  const swept = await sweep(engine.pool, engine.lossesMax)
-  engine.swept(swept)
-  return swept.isFull
+  let isFull = false
+  for await (const swept of sweep(engine.pool, engine.lossesMax)) {
+    engine.swept(swept)
+    isFull ||= swept.isFull
+  }
+  return isFull
 }
 
 async function done(work: Promise<void>): Promise<undefined> {

@@ -21,7 +21,7 @@ import {
   resumeSession,
   type Session,
 } from '../../engine/sessions.ts'
-import { released, settleTasks, type Ending } from '../../engine/settle.ts'
+import { released, settleTasks, type Ending, type Settled } from '../../engine/settle.ts'
 import { Outcome } from '../../engine/states.ts'
 import { quarantineError, endOrphaned, sweep } from '../../engine/sweep.ts'
 import type { ToldOutcome } from '../history/events.ts'
@@ -291,8 +291,11 @@ export class World {
   }
 
   async #sweep(): Promise<void> {
-    const { settled } = await sweep(this.#pool, lossesMax)
-    settled.push(...(await endOrphaned(this.#pool, lossesMax)))
+    for await (const { settled } of sweep(this.#pool, lossesMax)) this.#swept(settled)
+    this.#swept(await endOrphaned(this.#pool, lossesMax))
+  }
+
+  #swept(settled: Settled[]): void {
     for (const row of settled) this.answers.end({ ...row, sessionId: row.session_id }, 'swept')
   }
 
