@@ -13,6 +13,8 @@ export async function warm(bench: Bench): Promise<void> {
   const { warmMs, bulkTasks } = bench.scale
   await bench.worker.tell({ do: 'consume' })
   await bench.produce({ callers, forMs: warmMs })
+  // What a peer is told to stop in the middle of, it may keep for hours.
+  await bench.runBacklog(60_000)
   await bench.stopConsuming()
   const startedAt = now()
   do {
