@@ -106,8 +106,8 @@ export class Producer {
   }
 
   /**
-   * Sends a task, and once more at once if the connection is closed without an answer. Who keeps connections has to expect
-   * that of each, and clients and balancers do so where it is safe, as it is under a request ID.
+   * Sends a task, and once more at once, over a new connection, if the one that was kept is closed without an answer. Who keeps
+   * connections has to expect that of each, and clients and balancers do so where it is safe, as it is under a request ID.
    */
   async #send(json: string): Promise<HttpAnswer> {
     const startedAt = performance.now()
@@ -116,7 +116,7 @@ export class Producer {
     if (answer.status !== 0 || performance.now() - startedAt >= answerWithinMs) return answer
     this.sent += 1
     this.resent += 1
-    return this.#target.call('POST', path, json)
+    return this.#target.callAnew('POST', path, json)
   }
 
   #acknowledge(task: string): void {
