@@ -4,6 +4,7 @@
  */
 import type { Logger } from '@flowforge/runtime/log'
 import type pg from 'pg'
+import { isTaskOf } from './same-task.ts'
 
 const pollMs = 250
 
@@ -68,7 +69,7 @@ async function revisionsOf(pool: pg.Pool, keys: { project: string; id: string }[
   const { rows } = await pool.query({
     name: 'read-revisions',
     text: `with key as (select * from unnest($1::text[], $2::uuid[]) as key(project, id))
-      select id, revision from tasks.task join key using (project, id)
+      select task.id, revision from tasks.task join key on ${isTaskOf('key')}
       union all
       select id, revision from tasks.finished_task join key using (project, id)`,
     values: [keys.map((key) => key.project), keys.map((key) => key.id)],

@@ -144,7 +144,7 @@ returning id, state, schedule_time, create_time, state = 1 and schedule_time <= 
 
 const makeReady = `
 with item as (
-  select item.n, task.* from unnest($1::text[], $2::uuid[]) with ordinality as item(project, id, n) join tasks.task using (project, id)
+  select item.n, task.* from unnest($1::text[], $2::uuid[]) with ordinality as item(project, id, n) join tasks.task on ${isTaskOf('item')}
 ), fair as (
   select array_agg(item.id order by n) as ids,
     tasks.fair_ranks(array_agg(queue_id order by n), array_agg(fairness_key order by n)) as ranks

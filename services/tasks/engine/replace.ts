@@ -14,14 +14,14 @@ with item as (
 ), fair as (
   select array_agg(task.id order by task.id) as ids,
     tasks.fair_ranks(array_agg(task.queue_id order by task.id), array_agg(task.fairness_key order by task.id)) as ranks
-  from item join tasks.task using (project, id) join tasks.queue on queue.id = task.queue_id
+  from item join tasks.task on ${isTaskOf('item')} join tasks.queue on queue.id = task.queue_id
   where queue.is_fair and task.state = 1 and not item.is_scheduled
 ), ranked as (
   select id, rank from fair cross join unnest(ids, ranks) as ranked(id, rank)
 ), target as (
   -- Who waits for a worker and goes on doing so keeps its place: its turn, its slot and its age.
   select item.*, ranked.rank, task.state = 2 and not item.is_scheduled as is_in_place
-  from item join tasks.task using (project, id) left join ranked using (id)
+  from item join tasks.task on ${isTaskOf('item')} left join ranked on ranked.id = item.id
 )
 update tasks.task set
   state = case when is_scheduled then 1 else 2 end,
