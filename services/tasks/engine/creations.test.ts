@@ -29,6 +29,8 @@ async function setup(t: { name: string }) {
   return {
     lease: leaseKeyOf(leased[0]!.lease as Parameters<typeof leaseKeyOf>[0]),
     create: () => engine.create(newTask(checkTask(project, task, '', 1000, ''), queue)),
+    createAll: (count: number) =>
+      engine.createAll(Array.from({ length: count }, () => newTask(checkTask(project, task, '', 1000, ''), queue))),
     async complete(lease: LeaseKey) {
       const [refused] = await engine.completeAll([{ ...lease, result: Buffer.from([]) }])
       if (refused) throw refused
@@ -81,4 +83,12 @@ test('a success that the database cannot take fails alone', async (t) => {
   ])
   equal(created.isNew, true)
   equal((await transactions()).length, 2)
+})
+
+test('of calls with 1,000 tasks each two share a statement', async (t) => {
+  const { createAll, transactions } = await setup(t)
+  const before = await transactions()
+  const answers = await Promise.all(Array.from({ length: 4 }, () => createAll(1_000)))
+  equal(answers.flat().filter((answer) => 'isNew' in answer && answer.isNew).length, 4_000)
+  equal((await transactions()).length, before.length + 2)
 })

@@ -15,8 +15,7 @@ export interface CreationOptions {
   workers: Workers
   /** What may go with the statements that create. */
   successes: Successes
-  /** Most tasks in one statement, and most that may wait for one. */
-  itemsMax: number
+  /** Most tasks that may wait for a statement. */
   waitingMax: number
 }
 
@@ -24,6 +23,8 @@ export interface CreationOptions {
 const crowdedMs = 10
 const nextInMsMax = 3
 const bytesMax = 8 * 2 ** 20
+/** Two calls of 1,000 go together, so that a key which both have is written once. */
+const itemsMax = 2_000
 /** Fewer: a batch that waits for a key that another one holds should not keep many waiting with it. */
 const uniqueItemsMax = 200
 
@@ -35,7 +36,7 @@ export class Creations {
   /** Tasks whose request ID is used by a transaction that has not ended; each waits by itself. */
   readonly #patient: Batch<NewTask, Created>
 
-  constructor({ pool, requestWindowS, sealer, workers, successes, itemsMax, waitingMax }: CreationOptions) {
+  constructor({ pool, requestWindowS, sealer, workers, successes, waitingMax }: CreationOptions) {
     const bounds = { waitingMax, bytesMax, bytesOf: (item: NewTask) => item.payload?.length ?? 0 }
     this.#plain = new Batch({
       ...bounds,

@@ -112,7 +112,7 @@ export class Engine {
       sealer,
       workers: workersOf(this.dispatcher, this.queues),
       successes: this.#passing(),
-      ...bounds,
+      waitingMax,
     })
     this.#successes = new Batch({
       ...bounds,

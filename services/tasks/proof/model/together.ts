@@ -75,7 +75,7 @@ export class Together {
           passengers.settle(answersTo(passengers.items, completed))
         },
       },
-      ...bounds,
+      waitingMax: bounds.waitingMax,
     })
   }
 
