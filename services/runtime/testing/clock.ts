@@ -21,22 +21,18 @@ export function installClock(url: string, schema: string): TestClock {
   }
 }
 
-/** Replaced, not renamed: defaults and other functions go on calling the same function, with the same volatility. */
+/**
+ * Replaced, not renamed: defaults and other functions go on calling the same function. As PostgreSQL's now() it stands still
+ * for a transaction, however many statements and functions ask it.
+ */
 function replaceNow(schema: string): string {
   return `
     create table ${schema}.test_clock (ahead interval not null);
     insert into ${schema}.test_clock values (interval '0');
-    do $install$
-    declare
-      original text := pg_get_functiondef('${schema}.now()'::regprocedure);
-      volatility text := (select case provolatile when 's' then 'stable' else 'volatile' end
-                          from pg_proc where oid = '${schema}.now()'::regprocedure);
-    begin
-      execute regexp_replace(original, '\\mnow\\(\\)', 'real_now()');
-      execute format('create or replace function ${schema}.now() returns timestamptz language sql %s as %L', volatility,
-        'select ${schema}.real_now() + (select ahead from ${schema}.test_clock)');
-    end
-    $install$`
+    create or replace function ${schema}.now() returns timestamptz language sql stable as $$
+      select pg_catalog.now() + coalesce(nullif(current_setting('flowforge.test_ahead', true), ''),
+        set_config('flowforge.test_ahead', (select ahead::text from ${schema}.test_clock), true))::interval
+    $$`
 }
 
 async function query(url: string, text: string, values: unknown[] = []): Promise<void> {

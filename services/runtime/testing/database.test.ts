@@ -50,3 +50,22 @@ test('the clock moves for every connection and for column defaults, and the real
   await ask(url, `insert into notes.notes values ('later')`)
   ok(await ask<boolean>(url, `select create_time > pg_catalog.now() + interval '50 seconds' from notes.notes`))
 })
+
+test('a clock that is moved stands still for a transaction that has asked it', async () => {
+  const { url, setClock } = await createTestDatabase({ component: 'notes', folder: schemaFolder() })
+  await setClock(1_000)
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const ahead = async (): Promise<number> =>
+    (await client.query('select extract(epoch from notes.now() - pg_catalog.now())::int as s')).rows[0].s
+  try {
+    await client.query('begin')
+    equal(await ahead(), 1)
+    await setClock(60_000)
+    equal(await ahead(), 1)
+    await client.query('commit')
+    equal(await ahead(), 60)
+  } finally {
+    await client.end()
+  }
+})

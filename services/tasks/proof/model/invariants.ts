@@ -23,7 +23,8 @@ const invariants: Record<string, string> = {
       select queue_id, concurrency_key as key, count(*) filter (where state = ${RUNNING} or state = ${READY} and not is_blocked) as held
       from tasks.task where concurrency_key is not null group by queue_id, concurrency_key
     )
-    select * from tasks.concurrency as slots full join actual using (queue_id, key)
+    select queue_id, key, slots.held as counted, slots.given, actual.held
+    from tasks.concurrency as slots full join actual using (queue_id, key)
     where coalesce(slots.held, 0) <> coalesce(actual.held, 0)`,
   'no task is blocked while its key has free slots': `
     select task.id, slots.held, queue.concurrency_per_key from tasks.task join tasks.queue on queue.id = task.queue_id
