@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
+import { freePort } from '@flowforge/local/free-port'
 import { until } from '@flowforge/runtime/testing/poll'
 
 /** A Redis of this test's own, which can go and come back. */
@@ -39,14 +40,6 @@ function tlsArguments(port: number, folder: string): string[] {
   const files = { cert: 'certificate.pem', key: 'key.pem', 'ca-cert': 'ca.pem' }
   const paths = Object.entries(files).flatMap(([name, file]) => [`--tls-${name}-file`, join(folder, file)])
   return ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no', ...paths]
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 async function answers(port: number): Promise<boolean> {

@@ -5,8 +5,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { freePort } from '@flowforge/local/free-port'
 import { startWorkServer } from '@flowforge/sdk/testing/work-server'
-import { freePort } from './testing/free-port.ts'
 
 function start(t: TestContext, env: Record<string, string>) {
   const { PATH } = process.env

@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
 import { AttemptOutcome, Task, TaskState } from '@flowforge/proto/flowforge/tasks/v1/task.ts'
 import { TaskServiceClient } from '@flowforge/proto/flowforge/tasks/v1/task_service.ts'
+import { freePort } from '@flowforge/local/free-port'
 import { client, dial } from '@flowforge/runtime/client'
 import { testCertificates } from '@flowforge/runtime/testing/certificates'
 import { createTestDatabase } from '@flowforge/runtime/testing/database'
 import { quietLog } from '@flowforge/runtime/testing/log'
 import { until } from '@flowforge/runtime/testing/poll'
-import { freePort } from './testing/free-port.ts'
 import { startHttpServer } from './testing/http-server.ts'
 
 const services = join(import.meta.dirname, '..')

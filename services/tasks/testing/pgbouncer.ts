@@ -2,10 +2,11 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { freePort } from '@flowforge/local/free-port'
 import { until } from '@flowforge/runtime/testing/poll'
 
 const serverConnections = 3
@@ -52,14 +53,6 @@ export async function startPgBouncer(t: TestContext, databaseUrl: string): Promi
   })
   await until(() => answers(listenPort))
   return `postgres://${username}@127.0.0.1:${listenPort}${pathname}`
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 function answers(port: number): Promise<boolean> {
