@@ -2,7 +2,7 @@
 import pg from 'pg'
 
 export interface TestClock {
-  /** Sets how far `<schema>.now()` is ahead of the real clock. Every connection of every process sees it at once. */
+  /** Sets how far `<schema>.now()` is ahead of the real clock: for each transaction, of any process, that first asks it after this. */
   setClock(aheadMs: number): Promise<void>
   /** Moves it on from where it is. */
   advanceClock(ms: number): Promise<void>
