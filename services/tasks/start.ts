@@ -45,7 +45,8 @@ export async function startTasks(options: TasksOptions): Promise<RunningTasks> {
   const requestWindowS = requestWindowMs / 1000
   const engine = new Engine({ pool, listenUrl: databaseUrl, requestWindowS, lossesMax, sealer, log })
   const streams = new WorkStreams({ engine, sessionTimeoutMs, sessionGraceMs, log })
-  const duties = upkeeps(engine)
+  const wakeSchedules = (): void => schedules.wake()
+  const duties = upkeeps(engine, wakeSchedules)
   const promote = new UpkeepLoop(duties.promote, log)
   const schedules = new UpkeepLoop(duties.schedules, log)
   const loops = [promote, schedules, ...duties.others.map((duty) => new UpkeepLoop(duty, log))]
@@ -60,7 +61,7 @@ export async function startTasks(options: TasksOptions): Promise<RunningTasks> {
   for (const loop of loops) loop.start()
   streams.start()
   return {
-    services: taskServices({ engine, payloadBytesMax }, streams, () => schedules.wake()),
+    services: taskServices({ engine, payloadBytesMax }, streams, wakeSchedules),
     engine,
     goAway: () => streams.goAway(),
     async stop() {

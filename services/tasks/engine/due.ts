@@ -10,6 +10,10 @@ export interface Due {
   isAgeing: boolean
   /** Counts changed. */
   isCounted: boolean
+  /** A SCHEDULED task's time has come; nobody may have been told of it. */
+  isTaskDue: boolean
+  /** A schedule's time has come; likewise. */
+  isScheduleDue: boolean
 }
 
 export async function whatIsDue(pool: pg.Pool): Promise<Due> {
@@ -20,7 +24,9 @@ export async function whatIsDue(pool: pg.Pool): Promise<Due> {
           or exists (select from tasks.session where expire_time <= tasks.now())
           or exists (select from tasks.task where state < 3 and start_time is null and expire_time <= tasks.now()) as "isOverdue",
         exists (select from tasks.queue where ageing is not null) as "isAgeing",
-        exists (select from tasks.queue_count_change) as "isCounted"`,
+        exists (select from tasks.queue_count_change) as "isCounted",
+        exists (select from tasks.task where state = 1 and schedule_time <= tasks.now()) as "isTaskDue",
+        exists (select from tasks.schedule where not paused and next_fire_time <= tasks.now()) as "isScheduleDue"`,
   })
   return rows[0]!
 }

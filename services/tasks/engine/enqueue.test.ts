@@ -180,6 +180,12 @@ test('a task that is due soon starts then, and not at the next poll', async (t) 
   ok(performance.now() - startMs < 3_000, 'a wake-up and not the poll')
 })
 
+test('a scheduled task of which no instance was told starts when its time has come', async (t) => {
+  const { enqueue, lease } = setup(t)
+  await enqueue({ wake: false, schedule_time: new Date(Date.now() + 500) })
+  ok(await until(async () => (await lease(1)).length === 1))
+})
+
 test('the same request ID answers with the same id, and is refused for another task', async (t) => {
   const { enqueue, list } = setup(t)
   const ids = await Promise.all(

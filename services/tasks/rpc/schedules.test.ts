@@ -125,6 +125,20 @@ test('FIRE_ONCE makes up for all missed times by one task, for the last of them'
   ok(schedule.nextFireTime! > schedule.lastFireTime!)
 })
 
+test('a schedule that is due fires, though the service was not told that it is', async (t) => {
+  const { create, tasks, parent } = setup(t)
+  await create({ missedFirePolicy: FIRE_ALL })
+  // The creation itself may make the service look in time for the first, but not for the second.
+  for (const hours of [1, 2]) {
+    await service.pool.query(
+      `update tasks.schedule set next_fire_time = date_trunc('hour', tasks.now(), 'UTC') - make_interval(hours => $2)
+       where project = $1`,
+      [parent.slice('projects/'.length), hours - 1],
+    )
+    ok(await until(async () => (await tasks()).length >= hours))
+  }
+})
+
 test('SKIP forgets missed times, but for those less than a minute ago', async (t) => {
   const { create, fireAfterHours, tasks, get } = setup(t)
   const { nextFireTime } = await create({ cron: '0 0 1 1 *', missedFirePolicy: SKIP_MISSED })

@@ -19,27 +19,30 @@ export interface Upkeeps {
   others: Upkeep[]
 }
 
-export function upkeeps(engine: Engine): Upkeeps {
+/** @param wakeSchedules Runs `schedules` now. */
+export function upkeeps(engine: Engine, wakeSchedules: () => void): Upkeeps {
   const { pool } = engine
   return {
-    // Woken when a task is scheduled for sooner than it knows of.
+    // Woken when a task is scheduled for sooner than it knows of, and by the sweep when one is due.
     promote: {
       name: 'promote-tasks',
-      everyMs: 5 * second,
+      everyMs: minute,
       async runOnce() {
         const { queueIds, sinceMs, nextMs, isFull } = await promoteTasks(pool)
         engine.promoted(queueIds, sinceMs)
         return isFull ? 0 : nextMs
       },
     },
-    // Woken when a schedule changes.
-    schedules: { name: 'fire-schedules', everyMs: 5 * second, runOnce: () => fireSchedules(engine) },
+    // Woken when a schedule changes, and by the sweep when one is due.
+    schedules: { name: 'fire-schedules', everyMs: minute, runOnce: () => fireSchedules(engine) },
     others: [
       {
         name: 'sweep',
         everyMs: second,
         async runOnce() {
-          const { isOverdue, isAgeing, isCounted } = await whatIsDue(pool)
+          const { isOverdue, isAgeing, isCounted, isTaskDue, isScheduleDue } = await whatIsDue(pool)
+          if (isTaskDue) engine.onScheduled(0)
+          if (isScheduleDue) wakeSchedules()
           const isFull = [isOverdue && (await endOverdue(engine)), isAgeing && (await ageTasks(pool))].includes(true)
           if (isCounted) await rollUpCounts(pool)
           return isFull ? 0 : undefined
