@@ -1,10 +1,9 @@
 /** A Redis of the experiment's own, which gateways share and which can go and come back. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { accepts } from '@flowforge/local/accepts'
 import { freePort } from '@flowforge/local/free-port'
 import { supervise, type Supervised } from '@flowforge/local/supervise'
-import { connect } from 'node:net'
-import { once } from 'node:events'
 
 /** Why there can be no Redis here; undefined if there can. */
 export function noRedis(): string | undefined {
@@ -51,18 +50,5 @@ export class Redis {
   /** Kills it; it stays away until it is started. */
   async kill(): Promise<void> {
     await this.#process?.stop(0)
-  }
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    // Not listening yet.
-    return false
-  } finally {
-    socket.destroy()
   }
 }

@@ -1,8 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
+import { accepts } from '@flowforge/local/accepts'
 import { freePort } from '@flowforge/local/free-port'
 import { until } from '@flowforge/runtime/testing/poll'
 
@@ -28,7 +28,7 @@ export async function startRedis(t: TestContext, certificates?: string): Promise
     stop = async () => {
       if (server.exitCode === null && server.signalCode === null && server.kill('SIGKILL')) await once(server, 'exit')
     }
-    await until(() => answers(port))
+    await until(() => accepts(port))
   }
   await start()
   t.after(() => stop())
@@ -40,14 +40,4 @@ function tlsArguments(port: number, folder: string): string[] {
   const files = { cert: 'certificate.pem', key: 'key.pem', 'ca-cert': 'ca.pem' }
   const paths = Object.entries(files).flatMap(([name, file]) => [`--tls-${name}-file`, join(folder, file)])
   return ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no', ...paths]
-}
-
-async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } finally {
-    socket.destroy()
-  }
 }

@@ -2,10 +2,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { accepts } from '@flowforge/local/accepts'
 import { freePort } from '@flowforge/local/free-port'
 import { until } from '@flowforge/runtime/testing/poll'
 
@@ -51,13 +51,6 @@ export async function startPgBouncer(t: TestContext, databaseUrl: string): Promi
     child.kill('SIGQUIT')
     await once(child, 'exit')
   })
-  await until(() => answers(listenPort))
+  await until(() => accepts(listenPort))
   return `postgres://${username}@127.0.0.1:${listenPort}${pathname}`
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
 }
