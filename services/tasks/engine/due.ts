@@ -1,6 +1,8 @@
 /** Asks whether there is anything to keep up at all: one statement a second is what an idle instance costs. */
 import type pg from 'pg'
+import { isPromotable } from './promote.ts'
 import { readyQueuesQuery } from './queues.ts'
+import { isScheduleDue } from './schedules.ts'
 import { isOrphaned } from './sweep.ts'
 
 export interface Due {
@@ -25,8 +27,8 @@ export async function whatIsDue(pool: pg.Pool): Promise<Due> {
           or exists (select from tasks.task where state < 3 and start_time is null and expire_time <= tasks.now()) as "isOverdue",
         exists (select from tasks.queue where ageing is not null) as "isAgeing",
         exists (select from tasks.queue_count_change) as "isCounted",
-        exists (select from tasks.task where state = 1 and schedule_time <= tasks.now()) as "isTaskDue",
-        exists (select from tasks.schedule where not paused and next_fire_time <= tasks.now()) as "isScheduleDue"`,
+        exists (select from tasks.task where ${isPromotable}) as "isTaskDue",
+        exists (select from tasks.schedule where ${isScheduleDue}) as "isScheduleDue"`,
   })
   return rows[0]!
 }

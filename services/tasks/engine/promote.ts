@@ -14,10 +14,13 @@ export interface Promotion {
 
 const batchMax = 1000
 
+/** True of a SCHEDULED task whose time has come. */
+export const isPromotable = 'state = 1 and schedule_time <= tasks.now()'
+
 const promote = `
 with due as materialized (
   select project, id, queue_id, fairness_key, row_number() over (order by schedule_time) as n from (
-    select project, id, queue_id, fairness_key, schedule_time from tasks.task where state = 1 and schedule_time <= tasks.now()
+    select project, id, queue_id, fairness_key, schedule_time from tasks.task where ${isPromotable}
     order by schedule_time limit ${batchMax} for update skip locked) as locked
 ), fair as (
   -- Ranked now and not when they were created: what waited for its time has no claim to the turns since then.

@@ -4,6 +4,9 @@ import type pg from 'pg'
 import type { ScheduleRow } from '../tables.ts'
 import { nextFireTime } from './cron.ts'
 
+/** True of a schedule whose time has come. */
+export const isScheduleDue = 'not paused and next_fire_time <= tasks.now()'
+
 export interface ScheduleKey {
   project: string
   id: string
@@ -153,7 +156,7 @@ export interface DueSchedules {
 export async function lockDueSchedules(client: pg.PoolClient, limit: number): Promise<DueSchedules> {
   const { rows } = await client.query<ScheduleRow & { now: Date }>({
     name: 'lock-due-schedules',
-    text: `select *, tasks.now() as now from tasks.schedule where not paused and next_fire_time <= tasks.now()
+    text: `select *, tasks.now() as now from tasks.schedule where ${isScheduleDue}
       order by next_fire_time limit $1 for update skip locked`,
     values: [limit],
   })
@@ -165,7 +168,7 @@ export async function nextSchedule(pool: pg.Pool): Promise<{ isDue: boolean; nex
   const { rows } = await pool.query({
     name: 'next-schedule',
     text: `select
-        exists (select from tasks.schedule where not paused and next_fire_time <= tasks.now()) as is_due,
+        exists (select from tasks.schedule where ${isScheduleDue}) as is_due,
         (select (extract(epoch from min(next_fire_time) - tasks.now()) * 1000)::float8 from tasks.schedule
           where not paused and next_fire_time > tasks.now()) as next_ms`,
   })

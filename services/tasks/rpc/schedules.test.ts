@@ -27,26 +27,32 @@ function setup(t: { name: string }) {
   const name = `${parent}/schedules/s`
   const templateOf = (schedule: Parameters<typeof Schedule.fromPartial>[0]) =>
     Schedule.fromPartial({ cron: '0 * * * *', task: { type: 'echo' }, ...schedule })
+  /** As if nothing had fired for so many hours, of which nobody is told; answers with the first time that was missed. */
+  const missHours = async (hours: number, id = 's'): Promise<Date> => {
+    const { rows } = await service.pool.query(
+      `update tasks.schedule set next_fire_time = date_trunc('hour', tasks.now(), 'UTC') - make_interval(hours => $3)
+       where project = $1 and id = $2 returning next_fire_time as first`,
+      [parent.slice('projects/'.length), id, hours - 1],
+    )
+    return rows[0].first
+  }
   return {
     parent,
     name,
+    missHours,
     create: (schedule: Parameters<typeof Schedule.fromPartial>[0] = {}, scheduleId = 's') =>
       service.schedules.createSchedule({ parent, scheduleId, schedule: templateOf(schedule) }),
     get: () => service.schedules.getSchedule({ name }),
     update: (schedule: Parameters<typeof Schedule.fromPartial>[0], updateMask?: string[]) =>
       service.schedules.updateSchedule({ schedule: Schedule.fromPartial({ name, ...schedule }), updateMask }),
     /** Nothing fired for so many hours; now it does. Answers with the fire times that were missed. */
-    async fireAfterHours(hours: number, id = 's') {
-      const { rows } = await service.pool.query(
-        `update tasks.schedule set next_fire_time = date_trunc('hour', tasks.now(), 'UTC') - make_interval(hours => $3)
-         where project = $1 and id = $2 returning next_fire_time as first`,
-        [parent.slice('projects/'.length), id, hours - 1],
-      )
+    async fireAfterHours(hours: number, id?: string) {
+      const first = await missHours(hours, id)
       await fireSchedules(service.engine)
       // If the service itself was at it, it is not done yet.
       const due = `select from tasks.schedule where next_fire_time <= tasks.now()`
       await until(async () => (await service.pool.query(due)).rowCount === 0)
-      return Array.from({ length: hours }, (_, n) => new Date(rows[0].first.getTime() + n * hourMs))
+      return Array.from({ length: hours }, (_, n) => new Date(first.getTime() + n * hourMs))
     },
     backfill: (startTime: Date | undefined, endTime: Date | undefined) =>
       service.schedules.backfillSchedule({ name, startTime, endTime }),
@@ -126,15 +132,11 @@ test('FIRE_ONCE makes up for all missed times by one task, for the last of them'
 })
 
 test('a schedule that is due fires, though the service was not told that it is', async (t) => {
-  const { create, tasks, parent } = setup(t)
+  const { create, missHours, tasks } = setup(t)
   await create({ missedFirePolicy: FIRE_ALL })
   // The creation itself may make the service look in time for the first, but not for the second.
   for (const hours of [1, 2]) {
-    await service.pool.query(
-      `update tasks.schedule set next_fire_time = date_trunc('hour', tasks.now(), 'UTC') - make_interval(hours => $2)
-       where project = $1`,
-      [parent.slice('projects/'.length), hours - 1],
-    )
+    await missHours(hours)
     ok(await until(async () => (await tasks()).length >= hours))
   }
 })
