@@ -8,7 +8,7 @@ import { disagreements, modelOf, networkDisagreements } from './testing/disagree
 import { randomPolicies } from './testing/random-policies.ts'
 import { codes } from './verdict.ts'
 
-/** More is a command: `FLOWFORGE_EQUIVALENCE_RUNS=200000 node --test mesh/model/equivalence.test.ts`. */
+/** More is a command: `FLOWFORGE_EQUIVALENCE_RUNS=200000 npx node --test mesh/model/equivalence.test.ts`. */
 const runs = Number(process.env['FLOWFORGE_EQUIVALENCE_RUNS'] ?? 10_000)
 
 test('declaration, mesh and process agree about every caller and every RPC', (t) => {
